@@ -1,0 +1,54 @@
+# The two commands a newcomer needs are `make demo` and `make test`. Both set up what they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help demo test test-deep lint fmt types check setup lock contracts clean
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: .venv/.ready node_modules/.ready ## install what the project needs, into .venv and node_modules
+
+.venv/.ready: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# node comes from the system when it is there and young enough, else from PyPI.
+node_modules/.ready: package.json package-lock.json .venv/.ready
+	@bash tools/ensure-node.sh
+	@npm ci --silent --no-fund --no-audit --ignore-scripts
+	@touch $@
+
+demo: setup ## the whole story in the terminal; EXIT=1 ends after it
+	@$(BIN)/python -m tests.e2e.demo $(if $(EXIT),--exit,)
+
+test: setup check ## lint, types and every test that fits in 15 minutes
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-deep: setup ## what takes longer
+	@$(BIN)/python -m pytest -q -m deep
+
+check: lint types
+
+lint: setup
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+
+fmt: setup ## format, and mend what lint can mend
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+types: setup
+	@$(BIN)/mypy --no-error-summary
+
+lock: ## make the lock anew; run on purpose only
+	@bash tools/lock.sh
+
+contracts: setup ## compile the contracts and write the artifacts
+	@$(BIN)/python -m contracts.build
+
+clean: ## remove what was made
+	@rm -rf .venv node_modules build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The Solidity contracts, their build, and the compiled artifacts that other rooms load (SPEC 8)."""
