@@ -18,10 +18,12 @@ setup: .venv/.ready node_modules/.ready ## install what the project needs, into 
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# node comes from the system when it is there and young enough, else from PyPI.
+# node comes from the system when it is there and young enough, else from PyPI. `npm install` rather than `npm ci`:
+# the lock pins by hash what it holds, and holds anvil's binary for linux-x64 only; elsewhere the version is pinned.
 node_modules/.ready: package.json package-lock.json .venv/.ready
 	@bash tools/ensure-node.sh
-	@npm ci --silent --no-fund --no-audit --ignore-scripts
+	@npm install --no-save --silent --ignore-scripts
+	@ls node_modules/@foundry-rs/anvil-*/bin/anvil* >/dev/null || { echo "npm did not install anvil for this platform" >&2; exit 1; }
 	@touch $@
 
 demo: setup ## the whole story in the terminal; EXIT=1 ends after it
