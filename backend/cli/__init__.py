@@ -1,0 +1,1 @@
+"""`truestub`, the command line of operators and organisers."""

@@ -1,0 +1,1 @@
+"""Selling: the till, orders, payments, expiry (design 7)."""

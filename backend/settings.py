@@ -1,0 +1,134 @@
+"""Settings from the environment, `TRUESTUB_*`. A missing or unsafe one is named, with what to do.
+
+Every setting is listed in `Settings`; an unknown `TRUESTUB_` variable is refused, since it is a typing error or an old
+name, and a setting that silently does nothing is worse than one that stops the start.
+"""
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from backend.errors import SettingError
+from backend.i18n import gettext as _
+
+PREFIX = "TRUESTUB_"
+DEFAULT_DATA_DIR = "demo-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation is told. Paths are absolute, times are in the unit of their name."""
+
+    data_dir: Path  # keys, socket, default database, logs
+    database_url: str  # sqlite:///... or postgresql://...
+    public_url: str  # what buyers and gates reach us by
+    web_host: str
+    web_port: int
+    node_urls: tuple[str, ...]  # JSON-RPC endpoints, in order of preference; empty: selling without minting
+    chain_id: int
+    finality_blocks: int  # a block this deep is final
+    development_chain: bool  # may replay beyond finality without a command
+    batch_wait_seconds: int  # longest wait of a paid ticket for its batch
+    sandbox_payments: bool  # accept the sandbox provider; never in production
+    environment: str  # production | development
+
+    @property
+    def keys_dir(self) -> Path:
+        """Private keys, one file each, readable by their owner only."""
+        return self.data_dir / "keys"
+
+    @property
+    def signer_socket(self) -> Path:
+        """The Unix socket of the signer process."""
+        return self.data_dir / "signer.sock"
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    """Read and check the settings; raises `SettingError` naming the first that can't work."""
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            raise SettingError(name, _("is not a setting; look for a typing error, or unset it"))
+    get = _Reader(environ)
+    environment = get.choice("ENVIRONMENT", "development", ("production", "development"))
+    production = environment == "production"
+    data_dir = Path(get.text("DATA_DIR", None if production else DEFAULT_DATA_DIR)).resolve()
+    settings = Settings(
+        data_dir=data_dir,
+        database_url=get.database_url("DATABASE_URL", None if production else f"sqlite:///{data_dir}/truestub.sqlite"),
+        public_url=get.url("PUBLIC_URL", None if production else "http://127.0.0.1:8080"),
+        web_host=get.text("WEB_HOST", "127.0.0.1"),
+        web_port=get.whole("WEB_PORT", 8080, 0, 65535),
+        node_urls=tuple(get.url_value("NODE_URLS", part) for part in get.text("NODE_URLS", "").split(",") if part),
+        chain_id=get.whole("CHAIN_ID", 31337, 1, 2**53),
+        finality_blocks=get.whole("FINALITY_BLOCKS", 12, 1, 10_000),
+        development_chain=get.flag("DEVELOPMENT_CHAIN", not production),
+        batch_wait_seconds=get.whole("BATCH_WAIT_SECONDS", 60, 0, 3600),
+        sandbox_payments=get.flag("SANDBOX_PAYMENTS", not production),
+        environment=environment,
+    )
+    if production:
+        _refuse_unsafe(settings)
+    return settings
+
+
+def require_private(path: Path) -> None:
+    """Raise `SettingError` if others than its owner may read the file or folder `path`."""
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingError(str(path), _("may be read by others; run chmod go-rwx on it"))
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if settings.sandbox_payments:
+        raise SettingError(PREFIX + "SANDBOX_PAYMENTS", _("gives tickets for no money; switch it off in production"))
+    if settings.development_chain:
+        raise SettingError(PREFIX + "DEVELOPMENT_CHAIN", _("rewrites history by itself; switch it off in production"))
+    if urlsplit(settings.public_url).scheme != "https":
+        raise SettingError(PREFIX + "PUBLIC_URL", _("must begin with https:// in production"))
+
+
+class _Reader:
+    """Typed look-ups that name the setting they fail on."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str | None) -> str:
+        value = self._environ.get(PREFIX + name, default)
+        if value is None:
+            raise SettingError(PREFIX + name, _("is missing; set it in the environment"))
+        return value
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise SettingError(PREFIX + name, _("must be one of: %s") % ", ".join(allowed))
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        return self.choice(name, "1" if default else "0", ("0", "1")) == "1"
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            raise SettingError(
+                PREFIX + name, _("must be a whole number from %(low)d to %(high)d") % {"low": low, "high": high}
+            )
+        return int(value)
+
+    def url(self, name: str, default: str | None) -> str:
+        return self.url_value(name, self.text(name, default))
+
+    def url_value(self, name: str, value: str) -> str:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingError(PREFIX + name, _("must be an address that begins with http:// or https://"))
+        return value.strip().rstrip("/")
+
+    def database_url(self, name: str, default: str | None) -> str:
+        value = self.text(name, default)
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise SettingError(PREFIX + name, _("must begin with sqlite:/// or postgresql://"))
+        return value
