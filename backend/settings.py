@@ -33,6 +33,7 @@ class Settings:
     batch_wait_seconds: int  # longest wait of a paid ticket for its batch
     sandbox_payments: bool  # accept the sandbox provider; never in production
     environment: str  # production | development
+    kill_at: str  # for tests only, see backend.killpoints
 
     @property
     def keys_dir(self) -> Path:
@@ -68,6 +69,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         batch_wait_seconds=get.whole("BATCH_WAIT_SECONDS", 60, 0, 3600),
         sandbox_payments=get.flag("SANDBOX_PAYMENTS", not production),
         environment=environment,
+        kill_at=get.text("KILL_AT", ""),
     )
     if production:
         _refuse_unsafe(settings)
@@ -83,6 +85,8 @@ def require_private(path: Path) -> None:
 def _refuse_unsafe(settings: Settings) -> None:
     if settings.sandbox_payments:
         raise SettingError(PREFIX + "SANDBOX_PAYMENTS", _("gives tickets for no money; switch it off in production"))
+    if settings.kill_at:
+        raise SettingError(PREFIX + "KILL_AT", _("kills this program on purpose; unset it"))
     if settings.development_chain:
         raise SettingError(PREFIX + "DEVELOPMENT_CHAIN", _("rewrites history by itself; switch it off in production"))
     if urlsplit(settings.public_url).scheme != "https":
