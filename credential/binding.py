@@ -73,9 +73,7 @@ def sign_possession(platform_id: bytes, binding: Binding, device_key: SigningKey
 
 def verify_possession(platform_id: bytes, binding: Binding, signature: bytes) -> bool:
     """True if the binding's own device key signed it; False for a key of small order too."""
-    return verify(
-        domains.POSSESSION, _possession_message(platform_id, binding), signature, binding.device_key
-    )
+    return verify(domains.POSSESSION, _possession_message(platform_id, binding), signature, binding.device_key)
 
 
 def encode_binding(binding: Binding) -> bytes:
