@@ -1,0 +1,36 @@
+"""`truestub up`: signer, worker and web server of one host, started and kept running by one command."""
+
+import os
+import signal
+import sys
+from threading import Event
+
+import typer
+from rich.console import Console
+
+from backend.i18n import gettext as _
+from backend.ops.supervise import Program, supervise
+
+
+def up() -> None:
+    """Start signer, worker and web server, and keep them running until Ctrl-C."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_ignored: stop.set())
+    console = Console(stderr=True)
+
+    def say(name: str, what: str, number: int) -> None:
+        if what == "started":
+            console.print(_("%(name)s started (process %(number)d)") % {"name": name, "number": number})
+        else:
+            text = _("%(name)s ended with code %(number)d; starting it again") % {"name": name, "number": number}
+            console.print(text, style="yellow")
+
+    supervise([_program(name) for name in ("signer", "work", "web")], stop, None, say)
+    raise typer.Exit
+
+
+def _program(name: str) -> Program:
+    # An interpreter's death signal is lost through a shell or a script wrapper, so it is started directly.
+    command = [sys.executable, "-m", "backend", *(["signer", "run"] if name == "signer" else [name])]
+    return Program(name, command, dict(os.environ))

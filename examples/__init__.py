@@ -1,0 +1,1 @@
+"""Event files to edit, and the demo."""
