@@ -1,7 +1,7 @@
 """Run the platform's processes side by side on one host: `truestub up`.
 
-Promises: a process that dies is started again, after a pause that doubles up to a limit; SIGINT or SIGTERM stops all, in
-reverse order, and waits for each; if the supervisor itself is killed, the kernel ends its children (Linux).
+Promises: a process that dies is started again, after a pause that doubles up to a limit; when told to stop, all are
+stopped in reverse order and waited for; if the supervisor itself is killed, the kernel ends its children (Linux).
 """
 
 import ctypes

@@ -1,5 +1,0 @@
-"""`python -m backend` is `truestub`."""
-
-from backend.cli import main
-
-main()
