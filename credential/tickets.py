@@ -52,7 +52,7 @@ class Tickets:
         return cls(0, b"", b"", b"", b"").with_rows(len(numbered), numbered)
 
     def with_rows(self, count: int, rows: Mapping[int, Ticket]) -> "Tickets":
-        """`count` tickets, at least as many as now: those in `rows`, by rank, replaced; other new ones as `Ticket()`."""
+        """`count` tickets, at least as many as now: those in `rows` (by rank) replaced, other new ones blank."""
         status = bytearray(self.status).ljust((count + 3) // 4, b"\0")
         serials = bytearray(self.serials).ljust(2 * count, b"\0")
         places = bytearray(self.places).ljust(_PLACE_BYTES * count, b"\0")
