@@ -1,0 +1,1 @@
+"""The main job, told in the terminal on real parts: `make demo`."""
