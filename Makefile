@@ -27,7 +27,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@touch $@
 
 demo: setup ## the whole story in the terminal; EXIT=1 ends after it
-	@$(BIN)/python -m tests.e2e.demo $(if $(EXIT),--exit,)
+	@$(BIN)/python -m examples.demo $(if $(EXIT),--exit,)
 
 test: setup check ## lint, types and every test that fits in 15 minutes
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
