@@ -66,7 +66,7 @@ class Event(Base):
     venue: Mapped[str] = mapped_column(String(200))
     time_zone: Mapped[str] = mapped_column(String(64))
     currency: Mapped[str] = mapped_column(String(3))
-    state: Mapped[str] = mapped_column(String(16))  # on_sale | paused | cancelled | over
+    state: Mapped[str] = mapped_column(String(16))  # preparing | on_sale | paused | cancelled | over
     doors_ms: Mapped[int] = mapped_column(Millis)
     starts_ms: Mapped[int] = mapped_column(Millis)
     ends_ms: Mapped[int] = mapped_column(Millis)

@@ -1,0 +1,5 @@
+"""`python -m backend` is `truestub`."""
+
+from backend.cli import main
+
+main()

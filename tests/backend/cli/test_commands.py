@@ -1,0 +1,75 @@
+"""The operator's commands, as real processes."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[3] / "examples/concert.toml"
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def truestub(tmp_path: Path) -> Command:
+    def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        environ = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TRUESTUB_")},
+            "TRUESTUB_DATA_DIR": str(tmp_path / "data"),
+            "LANGUAGE": "en",
+            **settings,
+        }
+        command = [sys.executable, "-m", "backend", *arguments]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+def failure(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    code, _, sentence = done.stderr.strip().partition(": ")
+    assert "\n" not in sentence
+    assert sentence
+    return code
+
+
+def test_init_can_be_run_twice(truestub: Command) -> None:
+    first, second = truestub("init"), truestub("init")
+    assert first.returncode == second.returncode == 0
+    assert first.stdout == second.stdout
+
+
+def test_an_unknown_setting_is_named(truestub: Command) -> None:
+    done = truestub("init", TRUESTUB_DATABSE_URL="x")
+    assert failure(done) == "bad_setting"
+    assert "TRUESTUB_DATABSE_URL" in done.stderr
+
+
+def test_a_database_that_is_away_is_one_sentence(truestub: Command) -> None:
+    assert failure(truestub("init", TRUESTUB_DATABASE_URL="postgresql://127.0.0.1:1/x")) == "database_unreachable"
+
+
+def test_an_event_file_with_a_mistake_says_where(truestub: Command, tmp_path: Path) -> None:
+    truestub("init")
+    file = tmp_path / "bad.toml"
+    file.write_text(EXAMPLE.read_text().replace("capacity = 500", "capacity = 0"))
+    done = truestub("event", "create", str(file))
+    assert failure(done) == "bad_capacity"
+    assert "classes[1].capacity" in done.stderr
+
+
+def test_web_refuses_an_old_schema(truestub: Command) -> None:
+    assert failure(truestub("web")) == "schema_behind"
+
+
+def test_web_names_a_port_in_use(truestub: Command) -> None:
+    truestub("init")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = truestub("web", TRUESTUB_WEB_PORT=str(other.getsockname()[1]))
+    assert failure(done) == "port_in_use"
