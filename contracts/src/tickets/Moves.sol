@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IEventTickets, Path, Policy, Status} from "../interfaces/IEventTickets.sol";
+import {Policies} from "../lib/Policies.sol";
+import {Signatures} from "../lib/Signatures.sol";
+import {ClassWord, TokenWord, TokenWords} from "../lib/Words.sol";
+import {Holdings} from "./Holdings.sol";
+import {Role} from "./Roles.sol";
+
+/// @dev Every path to a new owner ends in {_move} (SPEC 8.5, 8.6).
+abstract contract Moves is Holdings, EIP712 {
+    using Policies for Policy;
+
+    bytes32 private constant MOVE = keccak256("Move(uint256 tokenId,uint256 epoch,address to,uint256 deadline)");
+    bytes32 private constant CLAIM = keccak256("Claim(uint256 tokenId,uint256 epoch,address to,uint256 deadline)");
+
+    /// @inheritdoc IEventTickets
+    address public immutable market;
+
+    constructor(address market_) EIP712("Truestub Tickets", "1") {
+        market = market_;
+    }
+
+    /// @inheritdoc IEventTickets
+    function moveWithSig(
+        uint256 tokenId,
+        address to,
+        uint256 deadline,
+        bytes calldata holderSignature,
+        bytes calldata consent
+    ) external {
+        TokenWord token = _existing(tokenId);
+        bytes32 digest = _digest(MOVE, tokenId, token.epoch(), to, deadline);
+        _requireSignature(token.owner(), digest, deadline, holderSignature);
+        ClassWord class = _class[token.class()];
+        if (class.policy().needsConsent(Path.Gift)) _requireConsent(tokenId, msg.sender, digest, consent);
+        _move(tokenId, token, class, to, Path.Gift, 0, msg.sender);
+    }
+
+    /// @inheritdoc IEventTickets
+    function claim(uint256 tokenId, address to, uint256 deadline, bytes calldata custodySignature)
+        external
+        onlyRole(Role.RELAYER)
+    {
+        TokenWord token = _existing(tokenId);
+        if (token.owner() != custody()) revert NotInCustody(tokenId, token.owner());
+        bytes32 digest = _digest(CLAIM, tokenId, token.epoch(), to, deadline);
+        _requireSignature(token.owner(), digest, deadline, custodySignature);
+        _move(tokenId, token, _class[token.class()], to, Path.Claim, 0, msg.sender);
+        emit TicketClaimed(tokenId, to);
+    }
+
+    /// @inheritdoc IEventTickets
+    function settle(
+        uint256 tokenId,
+        uint256 epoch,
+        address to,
+        uint256 price,
+        address operator,
+        bool fiat,
+        bytes32 digest,
+        bytes calldata consent
+    ) external returns (address seller) {
+        if (msg.sender != market) revert NotMarket(msg.sender);
+        TokenWord token = _existing(tokenId);
+        if (token.epoch() != epoch) revert EpochMismatch(tokenId, token.epoch(), epoch);
+        seller = token.owner();
+        ClassWord class = _class[token.class()];
+        if (price > class.priceCap()) revert PriceAboveCap(tokenId, price, class.priceCap());
+        Path path = fiat ? Path.Fiat : Path.Ask;
+        if (fiat) _requireRole(operator, Role.SETTLER);
+        if (class.policy().needsConsent(path)) _requireConsent(tokenId, operator, digest, consent);
+        _move(tokenId, token, class, to, path, price, operator);
+    }
+
+    /// @dev The one way to a new owner. The caller has checked that whoever may decide about the ticket has decided.
+    function _move(
+        uint256 tokenId,
+        TokenWord token,
+        ClassWord class,
+        address to,
+        Path path,
+        uint256 price,
+        address operator
+    ) internal {
+        address from = token.owner();
+        if (to == address(0)) revert ERC721InvalidReceiver(address(0));
+        Status status = _statusOf(tokenId);
+        if (status != Status.Valid) revert TicketNotValid(tokenId, status);
+        if (class.halted()) _requireRunning(STOP_MOVE);
+        if (!class.policy().allows(path)) revert PathNotAllowed(tokenId, class.policy(), path);
+        address keeper = custody();
+        if (to == keeper || (from == keeper) != (path == Path.Claim)) revert CustodyOnly(tokenId);
+        if (path != Path.Claim) {
+            _requireOpen(tokenId, class, operator);
+            _requireMovesLeft(tokenId, token, class);
+        } else if (token.epoch() == TokenWords.MAX_EPOCH) {
+            revert MoveLimitReached(tokenId, TokenWords.MAX_EPOCH);
+        }
+
+        _bookOut(from, tokenId, token);
+        token = token.moved(to, _bookIn(to, tokenId));
+        if (path == Path.Ask || path == Path.Fiat) token = token.withPaid(price);
+        if (path == Path.Claim) token = token.asClaimed();
+        _token[tokenId] = token;
+        emit Transfer(from, to, tokenId);
+    }
+
+    /// @dev From `opens` until the freeze; after it, within the grace, only what the relayer submits.
+    function _requireOpen(uint256 tokenId, ClassWord class, address operator) private view {
+        if (block.timestamp < class.opens()) revert NotOpenYet(tokenId, class.opens());
+        uint256 closes = class.closes();
+        if (block.timestamp < closes) return;
+        bool late = block.timestamp >= closes + _event.graceSeconds;
+        if (late || !hasRoles(operator, Role.RELAYER)) revert MovesClosed(tokenId, closes);
+    }
+
+    /// @dev A claim is no move of the buyer's, so it does not count.
+    function _requireMovesLeft(uint256 tokenId, TokenWord token, ClassWord class) private pure {
+        uint256 limit = class.maxMoves();
+        if (limit == 0) limit = TokenWords.MAX_EPOCH;
+        else if (token.claimed()) ++limit;
+        if (token.epoch() >= limit) revert MoveLimitReached(tokenId, limit);
+    }
+
+    function _requireSignature(address signer, bytes32 digest, uint256 deadline, bytes calldata signature)
+        private
+        view
+    {
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
+        if (!Signatures.isValid(signer, digest, signature)) revert SignatureInvalid(signer);
+    }
+
+    function _requireConsent(uint256 tokenId, address operator, bytes32 digest, bytes calldata consent) private view {
+        if (hasRoles(operator, Role.RELAYER)) return;
+        (address signer, ECDSA.RecoverError fault,) = ECDSA.tryRecoverCalldata(digest, consent);
+        if (fault != ECDSA.RecoverError.NoError || !hasRoles(signer, Role.RELAYER)) revert ConsentMissing(tokenId);
+    }
+
+    function _digest(bytes32 kind, uint256 tokenId, uint256 epoch, address to, uint256 deadline)
+        private
+        view
+        returns (bytes32)
+    {
+        return _hashTypedDataV4(keccak256(abi.encode(kind, tokenId, epoch, to, deadline)));
+    }
+}
