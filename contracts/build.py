@@ -2,8 +2,8 @@
 
     python -m contracts.build
 
-Everything the bytecode depends on is in the input that the compiler gets: sources (those of OpenZeppelin included), settings,
-version. Artifacts name the hashes of both, and a test compiles again and compares.
+Everything the bytecode depends on is in the compiler and its input: sources (those of OpenZeppelin included) and
+settings. Artifacts name the hashes of both, and a test compiles again and compares.
 """
 
 import hashlib
@@ -61,9 +61,9 @@ def build() -> dict[str, dict[str, Any]]:
             "deployed_bytecode": "0x" + output["evm"]["deployedBytecode"]["object"],
         }
         for unit, contracts in sorted(compiled["contracts"].items())
-        if unit.startswith("src/")
+        if unit.count("/") == 1
         for name, output in sorted(contracts.items())
-        if output["evm"]["bytecode"]["object"] and name == Path(unit).stem
+        if unit == f"src/{name}.sol"
     }
 
 
