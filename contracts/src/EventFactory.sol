@@ -12,7 +12,7 @@ contract EventFactory is IEventFactory {
     address public immutable implementation;
 
     /// @inheritdoc IEventFactory
-    mapping(address creator => mapping(bytes32 eventId => address)) public eventOf;
+    mapping(address creator => mapping(bytes32 eventHash => address)) public eventOf;
 
     /// @inheritdoc IEventFactory
     mapping(address tickets => bool) public isEvent;
@@ -25,30 +25,30 @@ contract EventFactory is IEventFactory {
 
     /// @inheritdoc IEventFactory
     function createEvent(EventConfig calldata config) external returns (address tickets) {
-        address existing = eventOf[msg.sender][config.eventId];
-        if (existing != address(0)) revert EventExists(config.eventId, msg.sender, existing);
+        address existing = eventOf[msg.sender][config.eventHash];
+        if (existing != address(0)) revert EventExists(config.eventHash, msg.sender, existing);
         tickets = Clones.cloneDeterministicWithImmutableArgs(
-            implementation, _args(config.custody, config.eventId), _salt(msg.sender, config.eventId)
+            implementation, _args(config.custody, config.eventHash), _salt(msg.sender, config.eventHash)
         );
-        eventOf[msg.sender][config.eventId] = tickets;
+        eventOf[msg.sender][config.eventHash] = tickets;
         isEvent[tickets] = true;
         IEventTickets(tickets).initialize(config);
-        emit EventCreated(config.eventId, msg.sender, tickets);
+        emit EventCreated(config.eventHash, msg.sender, tickets);
     }
 
     /// @inheritdoc IEventFactory
-    function predictEvent(address creator, bytes32 eventId, address custody) external view returns (address) {
+    function predictEvent(address creator, bytes32 eventHash, address custody) external view returns (address) {
         return Clones.predictDeterministicAddressWithImmutableArgs(
-            implementation, _args(custody, eventId), _salt(creator, eventId), address(this)
+            implementation, _args(custody, eventHash), _salt(creator, eventHash), address(this)
         );
     }
 
-    function _args(address custody, bytes32 eventId) private pure returns (bytes memory) {
-        return abi.encodePacked(custody, eventId);
+    function _args(address custody, bytes32 eventHash) private pure returns (bytes memory) {
+        return abi.encodePacked(custody, eventHash);
     }
 
     /// @dev With the creator in it, so that nobody can take the address that somebody else's event will have.
-    function _salt(address creator, bytes32 eventId) private pure returns (bytes32) {
-        return keccak256(abi.encode(creator, eventId));
+    function _salt(address creator, bytes32 eventHash) private pure returns (bytes32) {
+        return keccak256(abi.encode(creator, eventHash));
     }
 }

@@ -92,7 +92,7 @@ def test_the_factory_makes_one_contract_an_event_at_a_foretold_address(platform:
     made = platform.create(name="foretold")
     assert made.address == foretold == platform.factory.call("eventOf", world.DEPLOYER, config[0])
     assert made.call("custody") == world.CUSTODY
-    assert made.call("eventId") == config[0]
+    assert made.call("eventHash") == config[0]
     with pytest.raises(Reverted) as refused:
         platform.create(name="foretold")
     assert refused.value.name == "EventExists"

@@ -79,7 +79,7 @@ def deploy_platform(chain: Chain) -> Platform:
 
 def event_config(*classes: Class, name: str = "Night of Lights", **changes: Any) -> tuple[Any, ...]:
     fields: dict[str, Any] = {
-        "event_id": sha256(name.encode()).digest(),
+        "event_hash": sha256(name.encode()).digest(),
         "admin": ADMIN,
         "custody": CUSTODY,
         "payee": PAYEE,

@@ -100,7 +100,7 @@ class Chain(ABC):
     def deploy(self, name: str, *arguments: Any, sender: str = "", artifact: Any = None) -> "Contract":
         """Deploys an artifact of ours, or any object with `abi` and `bytecode`."""
         artifact = artifact or load_artifact(name)
-        inputs = next((entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), [])
+        inputs: list[dict[str, Any]] = next((entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), [])
         code = bytes.fromhex(artifact.bytecode[2:]) + encode(_types(inputs), arguments)
         _, _, address = self.transact(sender or account("deployer"), None, code)
         return self.at(address, artifact.abi)
@@ -194,6 +194,8 @@ class RevmChain(Chain):
         except RuntimeError as fault:
             raise self._refused(fault) from None
         result = self.evm.result
+        if result is None:
+            raise RuntimeError("the EVM kept no result")
         logs = tuple(RawLog(log.address, tuple(map(_hex, log.topics)), bytes(log.data[1])) for log in result.logs)
         self.evm.reset_transient_storage()
         return result.gas_used, logs, address

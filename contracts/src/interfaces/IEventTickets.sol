@@ -77,7 +77,7 @@ struct RoleGrant {
 
 /// @notice An event when it is made.
 struct EventConfig {
-    bytes32 eventId; // SHA-256(platform id, event UUID); its first 8 bytes are the event tag (SPEC 1)
+    bytes32 eventHash; // SHA-256(platform id, event id); its first 8 bytes are the event tag (SPEC 1)
     address admin;
     address custody; // holds what buyers without a wallet bought; fixed for good
     address payee; // of royalties and primary sales
@@ -202,8 +202,8 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @param config The event.
     function initialize(EventConfig calldata config) external;
 
-    /// @notice SHA-256(platform id, event UUID); its first 8 bytes are the event tag (SPEC 1).
-    function eventId() external view returns (bytes32);
+    /// @notice SHA-256(platform id, event id); its first 8 bytes are the event tag (SPEC 1).
+    function eventHash() external view returns (bytes32);
 
     /// @notice The address that holds what buyers without a wallet bought. Fixed in the clone's code.
     function custody() external view returns (address);

@@ -20,7 +20,7 @@ abstract contract TicketStore is IEventTickets, Roles {
     uint8 internal constant STOP_MOVE = 2;
     uint8 internal constant STOP_REDEEM = 4;
 
-    /// @dev Bytes of an EIP-1167 clone before its arguments: custody 20 | event id 32.
+    /// @dev Bytes of an EIP-1167 clone before its arguments: custody 20 | event hash 32.
     uint256 private constant CLONE_ARGS = 45;
 
     struct EventState {
@@ -55,7 +55,7 @@ abstract contract TicketStore is IEventTickets, Roles {
     }
 
     /// @inheritdoc IEventTickets
-    function eventId() external view returns (bytes32 id) {
+    function eventHash() external view returns (bytes32 id) {
         assembly ("memory-safe") {
             mstore(0, 0)
             extcodecopy(address(), 0, add(CLONE_ARGS, 20), 32)
