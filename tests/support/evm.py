@@ -100,8 +100,9 @@ class Chain(ABC):
     def deploy(self, name: str, *arguments: Any, sender: str = "", artifact: Any = None) -> "Contract":
         """Deploys an artifact of ours, or any object with `abi` and `bytecode`."""
         artifact = artifact or load_artifact(name)
-        inputs: list[dict[str, Any]] = next((entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"), [])
-        code = bytes.fromhex(artifact.bytecode[2:]) + encode(_types(inputs), arguments)
+        constructors = [entry for entry in artifact.abi if entry["type"] == "constructor"]
+        types = _types(constructors[0]["inputs"]) if constructors else []
+        code = bytes.fromhex(artifact.bytecode[2:]) + encode(types, arguments)
         _, _, address = self.transact(sender or account("deployer"), None, code)
         return self.at(address, artifact.abi)
 
