@@ -1,0 +1,93 @@
+"""Who may go on to the till, and when: pure rules over a room, a place and the time.
+
+- Who came before the start is drawn: the nonce in the place, hashed with a seed that nobody has seen before the start,
+  gives a fraction in [0, 1), and the fraction of the crowd that is ahead. Coming earlier is of no use, and neither is
+  coming again, since all draws are made at the start.
+- Who came after the start stands behind all of them, in order of arrival.
+- From the start on, `rate_per_minute` places become free to enter. A place that is not used is lost after
+  `ENTRY_MINUTES`; the next in line do not wait for it.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+ENTRY_MINUTES = 10  # how long a place may be used once its turn has come
+NONCE_BYTES = 16
+SEED_BYTES = 32
+MAX_RATE_PER_MINUTE = 100_000
+_FRACTION_BITS = 64
+
+
+class Phase(StrEnum):
+    """When a visitor came."""
+
+    EARLY = "early"  # before the start: takes part in the draw
+    LATE = "late"  # after it: in order of arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room as the database has it. Times are Unix milliseconds; `early_count` is final once the start has come."""
+
+    event_id: UUID
+    opens_ms: int
+    starts_ms: int
+    rate_per_minute: int
+    seed: bytes  # 32 random bytes, secret until the start
+    early_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a visitor's token says. `number` counts arrivals of a phase from 0."""
+
+    event_id: UUID
+    phase: Phase
+    number: int
+    nonce: bytes  # 16, makes the draw
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a visitor stands. `ahead` people are before them; None before the draw."""
+
+    state: str  # too_early | waiting | enter | missed
+    ahead: int | None
+    wait_seconds: int  # estimate until `enter`; 0 when it is their turn
+
+
+def phase_at(room: Room, now_ms: int) -> Phase | None:
+    """The phase a visitor who comes now belongs to; None before the room opens."""
+    if now_ms < room.opens_ms:
+        return None
+    return Phase.EARLY if now_ms < room.starts_ms else Phase.LATE
+
+
+def turn_of(room: Room, place: Place, now_ms: int) -> Turn:
+    """Where the holder of `place` stands at `now_ms`."""
+    if now_ms < room.starts_ms:
+        return Turn("too_early", None, -((now_ms - room.starts_ms) // 1000))
+    rank = rank_of(room, place)
+    due_ms = room.starts_ms + rank * 60_000 // room.rate_per_minute
+    if now_ms < due_ms:
+        entered = (now_ms - room.starts_ms) * room.rate_per_minute // 60_000
+        return Turn("waiting", max(0, rank - entered), -((now_ms - due_ms) // 1000))
+    if now_ms >= due_ms + ENTRY_MINUTES * 60_000:
+        return Turn("missed", 0, 0)
+    return Turn("enter", 0, 0)
+
+
+def rank_of(room: Room, place: Place) -> int:
+    """How many stand before this place, counted from the start. Meaningful once the start has come."""
+    if place.phase is Phase.LATE:
+        return room.early_count + place.number
+    return room.early_count * _draw(room.seed, place) >> _FRACTION_BITS
+
+
+def _draw(seed: bytes, place: Place) -> int:
+    """A fraction of 2^64, fixed by seed and place: nobody can choose it, not even by joining a thousand times."""
+    message = place.event_id.bytes + place.number.to_bytes(8) + place.nonce
+    return int.from_bytes(hmac.digest(seed, message, hashlib.sha256)[: _FRACTION_BITS // 8])
