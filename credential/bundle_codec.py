@@ -14,7 +14,7 @@ from credential.codes import MAX_EVENT_INDEX, MAX_GATE_NUMBER
 from credential.ids import EVENT_TAG_BYTES, KEY_ID_BYTES
 from credential.results import Malformed
 from credential.signing import SIGNATURE_BYTES, is_valid_holder_key
-from credential.tickets import Tickets
+from credential.tickets import NO_KEY, Tickets
 from credential.wire import Reader, WireError, exact, text, uint
 
 MAGIC = b"TSB\0"
@@ -62,7 +62,7 @@ def encode_header(bundle: Bundle) -> bytes:
     parts.append(uint(len(bundle.gates), 2, "number of gates"))
     for gate in bundle.gates:
         parts += [uint(gate.number, 2, "gate number"), text(gate.name, "gate name")]
-        parts.append(exact(gate.public_key, 32, "gate key"))
+        parts.append(exact(gate.public_key or NO_KEY, 32, "gate key"))
     parts.append(uint(len(bundle.batches), 4, "number of batches"))
     parts += [uint(batch.count, 2, "batch count") + uint(batch.class_number, 1, "class") for batch in bundle.batches]
     return b"".join(parts)
@@ -114,7 +114,7 @@ def read_header(reader: Reader) -> Bundle:
             TicketClass(reader.uint(1), reader.text(), reader.uint(4), reader.uint(4)) for _ in range(reader.uint(1))
         ),
         zones=tuple(Zone(reader.uint(1), reader.text()) for _ in range(reader.uint(1))),
-        gates=tuple(Gate(reader.uint(2), reader.text(), reader.take(32)) for _ in range(reader.uint(2))),
+        gates=tuple(Gate(reader.uint(2), reader.text(), _key_or_none(reader.take(32))) for _ in range(reader.uint(2))),
         batches=tuple(Batch(reader.uint(2), reader.uint(1)) for _ in range(reader.uint(4))),
         tickets=Tickets.of(()),
     )
@@ -134,8 +134,10 @@ def _check_header(bundle: Bundle) -> None:
     _check_numbers("zones", [zone.number for zone in bundle.zones])
     _check_numbers("gates", [gate.number for gate in bundle.gates])
     for gate in bundle.gates:
-        if not 1 <= gate.number <= MAX_GATE_NUMBER or not is_valid_holder_key(gate.public_key):
-            raise ValueError(f"gate {gate.number} needs a number from 1 to {MAX_GATE_NUMBER} and a valid key")
+        if not 1 <= gate.number <= MAX_GATE_NUMBER:
+            raise ValueError(f"gate {gate.number} needs a number from 1 to {MAX_GATE_NUMBER}")
+        if gate.public_key is not None and not is_valid_holder_key(gate.public_key):
+            raise ValueError(f"the key of gate {gate.number} is not a point of the prime-order group")
     if not {batch.class_number for batch in bundle.batches} <= {one.number for one in bundle.classes}:
         raise ValueError("a batch names a class that is not listed")
     if sum(batch.count for batch in bundle.batches) > MAX_TICKETS:
@@ -151,3 +153,7 @@ def _policy(value: int) -> OfflinePolicy:
     if value not in set(OfflinePolicy):
         raise WireError("bad_value")
     return OfflinePolicy(value)
+
+
+def _key_or_none(key: bytes) -> bytes | None:
+    return None if key == NO_KEY else key

@@ -37,11 +37,11 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """An enrolled gate. `number` 1-999; `public_key` signs the gate's own statements."""
+    """An enrolled gate. `number` 1-999; `public_key` signs the gate's own statements, None while it has none."""
 
     number: int
     name: str
-    public_key: bytes
+    public_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
