@@ -4,6 +4,11 @@ Writers raise `ValueError` naming the field: wrong values are a caller's mistake
 decoders of this room turn into `Malformed`: wrong bytes are expected.
 """
 
+import re
+
+# C0, DEL and C1, line and paragraph separators, and what turns the direction of writing.
+_CONTROL = re.compile("[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]")
+
 
 class WireError(Exception):
     """Bytes that are not in the format; `reason` is a code of SPEC 1.4."""
@@ -66,5 +71,8 @@ class Reader:
 
 
 def _is_plain(value: str) -> bool:
-    """No control characters: names go to a gate's terminal, and must not steer it."""
-    return value.isprintable()
+    """No control characters: names go to a gate's screen, and must not steer it.
+
+    Named one by one, since what Unicode calls printable differs from version to version.
+    """
+    return _CONTROL.search(value) is None
