@@ -17,17 +17,22 @@ _language: ContextVar[str | None] = ContextVar("truestub_language", default=None
 
 def gettext(sentence: str) -> str:
     """The sentence in the reader's language; the English one where there is no other."""
-    return _catalogue(_language.get() or terminal_language()).gettext(sentence)
+    return _catalogue(language()).gettext(sentence)
 
 
 def ngettext(one: str, many: str, count: int) -> str:
     """Like `gettext`, by number."""
-    return _catalogue(_language.get() or terminal_language()).ngettext(one, many, count)
+    return _catalogue(language()).ngettext(one, many, count)
 
 
 def set_language(language: str | None) -> None:
     """Choose the language of this context (a web request sets it from its Accept-Language)."""
     _language.set(language)
+
+
+def language() -> str:
+    """The language in use here, to hand on to another process that writes sentences for the same reader."""
+    return _language.get() or terminal_language()
 
 
 def terminal_language() -> str:

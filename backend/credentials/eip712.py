@@ -1,0 +1,40 @@
+"""The owner's half of a binding: EIP-712 signatures by chain keys (SPEC 4.1)."""
+
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
+
+from credential.binding import Binding, binding_typed_data
+
+SIGNATURE_BYTES = 65  # r 32, s 32, v 1
+RECOVERY_VALUES = (27, 28)
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1 (SEC 2)
+
+
+def sign_binding(platform_id: bytes, binding: Binding, account: LocalAccount) -> bytes:
+    """65 bytes `r ‖ s ‖ v` by the owner's account; the same message gives the same bytes (RFC 6979)."""
+    return bytes(account.sign_message(_signable(platform_id, binding)).signature)
+
+
+def recover_owner(platform_id: bytes, binding: Binding, signature: bytes) -> bytes | None:
+    """The 20-byte address that signed; None unless the signature is the one form an owner's wallet makes.
+
+    s must be in the lower half (EIP-2): the upper half gives a second signature for the same message, and evidence that
+    has two forms is none.
+    """
+    if len(signature) != SIGNATURE_BYTES or signature[64] not in RECOVERY_VALUES:
+        return None
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
+    if not (0 < r < _ORDER and 0 < s <= _ORDER // 2):
+        return None
+    try:
+        address = Account.recover_message(_signable(platform_id, binding), signature=signature)
+    except (BadSignature, ValidationError):
+        return None
+    return bytes.fromhex(address.removeprefix("0x"))
+
+
+def _signable(platform_id: bytes, binding: Binding) -> SignableMessage:
+    return encode_typed_data(full_message=binding_typed_data(platform_id, binding))

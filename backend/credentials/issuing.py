@@ -1,0 +1,214 @@
+"""Issue a credential: one transaction that stores the binding and the credential before anybody sees them (SPEC 4.3).
+
+Promises: a serial is used once, whoever asks, however many signers run and wherever one dies; the same request again
+gives the same bytes; nothing leaves before its commit.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy.exc import IntegrityError
+
+from backend.clock import Clock
+from backend.credentials.binding import BindableTicket, Checked, Kind, check_owner, check_request
+from backend.credentials.eip712 import sign_binding
+from backend.credentials.entitlement import why_not_entitled
+from backend.credentials.installation import platform_id
+from backend.credentials.keystore import KeyRole, KeyStore
+from backend.credentials.limits import EventRate, WrongSecrets
+from backend.credentials.messages import BindingRequest, IssuedCredential
+from backend.credentials.ownership import Owner, effective_owner
+from backend.credentials.published import is_compromised, key_to_use, newest_key_list
+from backend.credentials.records import (
+    body_of,
+    credential_with_serial,
+    lock_order_and_ticket,
+    seconds_until_next,
+    store_binding,
+    store_credential,
+)
+from backend.credentials.validity import validity
+from backend.db.clock import now_ms
+from backend.db.models import Event, TicketClass
+from backend.errors import Refusal, Refused, refuse
+from backend.i18n import gettext as _
+from backend.killpoints import reach
+from credential.binding import Binding
+from credential.body import VERSION, Body
+from credential.ids import key_id
+from credential.keylist import KeyList, Role
+from credential.signing import sign_credential
+
+BUSY_RETRY_SECONDS = 2
+TRIES = 3  # of the transaction, when another signer took the number meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """What issuing needs from outside."""
+
+    engine: Engine
+    keys: KeyStore
+    wrong_secrets: WrongSecrets
+    rate: EventRate
+
+    @classmethod
+    def make(cls, engine: Engine, keys: KeyStore, clock: Clock) -> "Issuer":
+        return cls(engine, keys, WrongSecrets(clock), EventRate(clock))
+
+    def issue(self, ticket_id: UUID, request: BindingRequest) -> IssuedCredential:
+        """The stored credential; raises `Refused`. SPEC 4.3 names every code."""
+        for _attempt in range(TRIES):
+            try:
+                with self.engine.begin() as connection:
+                    issued = _Issue(self, connection, ticket_id, request).run()
+                    reach("signer.before_commit")
+            except IntegrityError:
+                continue  # another signer stored the same number or serial; look again
+            reach("signer.committed")
+            return issued
+        raise _busy()
+
+
+class _Issue:
+    """One request within one transaction."""
+
+    def __init__(self, issuer: Issuer, connection: Connection, ticket_id: UUID, request: BindingRequest) -> None:
+        self.issuer, self.connection, self.request = issuer, connection, request
+        locked = lock_order_and_ticket(connection, ticket_id)
+        if locked is None:
+            raise refuse("unknown_ticket", _("There is no such ticket; look at your order"))
+        self.order, self.ticket = locked
+        self.event, self.zone = _event_and_zone(connection, self.ticket)
+        # After the locks and inside the transaction: `rows_through` of bundles counts on it (SPEC 5.5).
+        self.now_ms = now_ms(connection)
+        self.platform_id = platform_id(connection)
+
+    def run(self) -> IssuedCredential:
+        if self.request.owner_signature is None:
+            self._check_secret()
+        _raise(why_not_entitled(self.order, self.ticket, self.event, self.now_ms))
+        owner = effective_owner(self.connection, self.ticket)
+        if isinstance(owner, Refusal):
+            raise Refused(owner)
+        bindable = BindableTicket(
+            event_tag=self.event.tag,
+            token_id=self.ticket.token_id,
+            owner=owner.address,
+            epoch=owner.epoch,
+            binding_number=self.ticket.binding_number,
+            holder_key=self.ticket.holder_key,
+        )
+        checked = check_request(self.platform_id, bindable, self.request, self.now_ms // 1000)
+        if isinstance(checked, Refusal):
+            raise Refused(checked)
+        evidence = self._owner_signature(bindable, checked.binding)
+        published = newest_key_list(self.connection)
+        if checked.kind is Kind.REPEAT:
+            stored = self._stored(published)
+            if stored is not None:
+                return self._issued(stored, checked.binding.number)
+        return self._store(checked, owner, evidence, published)
+
+    def _check_secret(self) -> None:
+        secret, wrong_secrets = self.request.order_secret, self.issuer.wrong_secrets
+        if secret is None:
+            raise refuse("order_secret_missing", _("Open the link of your order, or sign with the owner's wallet"))
+        wait = wrong_secrets.wait_seconds(self.order.id)
+        if wait:
+            raise refuse("too_many_attempts", _("Too many wrong attempts for this order; wait"), retry_after=wait)
+        if not hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.order.secret_hash):
+            wrong_secrets.record(self.order.id)
+            raise refuse("order_secret_wrong", _("This link does not belong to the order; use the one you were given"))
+
+    def _owner_signature(self, ticket: BindableTicket, binding: Binding) -> bytes:
+        """What is kept as evidence: the owner's signature, or the custody key's for a ticket it owns (step 6)."""
+        given = self.request.owner_signature
+        if given is not None:
+            _raise(check_owner(self.platform_id, ticket, binding, given))
+            return given
+        custody = self.issuer.keys.all_of(self.event.id, KeyRole.CUSTODY)
+        if not custody or custody[-1].public != ticket.owner:
+            raise refuse("owner_signature_missing", _("This ticket belongs to a wallet; sign with that wallet"))
+        return sign_binding(self.platform_id, binding, custody[-1].account)
+
+    def _stored(self, published: KeyList | None) -> bytes | None:
+        """What the last binding got; None if a stolen issuing key voided it, so that it is issued anew."""
+        data = credential_with_serial(self.connection, self.ticket)
+        if data is None:
+            sentence = _("This ticket's code was withdrawn; to get a new one, sign with the number given here")
+            raise refuse("credential_withdrawn", sentence, next_number=self.ticket.binding_number + 1)
+        return None if is_compromised(published, body_of(data).key_id) else data
+
+    def _store(self, checked: Checked, owner: Owner, evidence: bytes, published: KeyList | None) -> IssuedCredential:
+        self._check_rates()
+        binding, now = checked.binding, self.now_ms // 1000
+        keys = self.issuer.keys.all_of(self.event.id, KeyRole.ISSUING)
+        key = key_to_use(keys, published, Role.ISSUING, self.event.tag, now)
+        window = validity(self.event.doors_ms, self.event.ends_ms)
+        body = Body(
+            version=VERSION,
+            key_id=key_id(key.public),
+            event_tag=self.event.tag,
+            token_id=self.ticket.token_id,
+            serial=self.ticket.serial + 1,
+            class_number=self.ticket.class_number,
+            zone=self.zone,
+            seat=self.ticket.seat_number,
+            flags=0,
+            not_before=window.not_before,
+            lifetime_minutes=window.lifetime_minutes,
+            issued_at=now,
+            holder_key=binding.device_key,
+        )
+        data = sign_credential(body, key.signing_key)
+        if checked.kind is Kind.NEW:
+            possession = self.request.possession_signature
+            store_binding(self.connection, self.ticket.id, binding, owner.address, evidence, possession, self.now_ms)
+        store_credential(self.connection, self.ticket, body, data, binding.number, owner, self.now_ms)
+        return self._issued(data, binding.number)
+
+    def _check_rates(self) -> None:
+        wait = seconds_until_next(self.connection, self.ticket.id, self.now_ms)
+        if wait:
+            sentence = _("This ticket was bound to too many devices in a short time; wait, or ask the help desk")
+            raise refuse("too_many_credentials", sentence, retry_after=wait)
+        if not self.issuer.rate.take(self.event.id):
+            raise _busy()
+
+    def _issued(self, data: bytes, number: int) -> IssuedCredential:
+        body = body_of(data)
+        return IssuedCredential(
+            credential=data,
+            ticket_id=self.ticket.id,
+            token_id=body.token_id,
+            serial=body.serial,
+            binding_number=number,
+            event_id=self.event.id,
+            event_index=self.event.number,
+            event_tag=self.event.tag,
+            platform_id=self.platform_id,
+            not_before=body.not_before,
+            expires=body.not_after,
+        )
+
+
+def _event_and_zone(connection: Connection, ticket: Row[Any]) -> tuple[Row[Any], int]:
+    event = connection.execute(select(*Event.__table__.c).where(Event.id == ticket.event_id)).one()
+    zone = select(TicketClass.zone).where(
+        TicketClass.event_id == ticket.event_id, TicketClass.number == ticket.class_number
+    )
+    return event, connection.execute(zone).scalar_one()
+
+
+def _raise(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)
+
+
+def _busy() -> Refused:
+    return refuse("signer_busy", _("Many people ask at once; try again in a moment"), retry_after=BUSY_RETRY_SECONDS)

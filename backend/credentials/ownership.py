@@ -1,0 +1,44 @@
+"""Who owns a ticket: the last final word of the chain, where it is later than what the database has put in order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from backend.db.models import Chain, Token
+from backend.errors import Refusal
+from backend.i18n import gettext as _
+
+MOVE_RETRY_SECONDS = 5  # a few blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The effective owner's 20-byte address, and how often the ticket has moved."""
+
+    address: bytes
+    epoch: int
+
+
+def effective_owner(connection: Connection, ticket: Row[Any]) -> Owner | Refusal:
+    """Final + pending (design 3). A move that is on the chain but not final yet has no owner to issue to."""
+    token = connection.execute(
+        select(Token.owner, Token.epoch, Token.changed_block).where(
+            Token.event_id == ticket.event_id, Token.token_id == ticket.token_id
+        )
+    ).one_or_none()
+    if token is None or token.epoch <= ticket.epoch:
+        return Owner(ticket.owner, ticket.epoch)
+    if token.changed_block > final_block(connection):
+        sentence = _("The ticket is changing hands; try again when the chain has confirmed it")
+        return Refusal("move_not_final", sentence, {"retry_after": MOVE_RETRY_SECONDS})
+    return Owner(token.owner, token.epoch)
+
+
+def final_block(connection: Connection) -> int:
+    """The number of the last final block that the index has applied; -1 if there is none."""
+    known = select(func.min(Chain.final_number, Chain.cursor_number))
+    if connection.dialect.name == "postgresql":
+        known = select(func.least(Chain.final_number, Chain.cursor_number))
+    number = connection.scalar(known.where(Chain.state == "active").order_by(Chain.id.desc()).limit(1))
+    return -1 if number is None else int(number)
