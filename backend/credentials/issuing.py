@@ -17,7 +17,6 @@ from backend.clock import Clock
 from backend.credentials.binding import BindableTicket, Checked, Kind, check_owner, check_request
 from backend.credentials.eip712 import sign_binding
 from backend.credentials.entitlement import why_not_entitled
-from backend.credentials.installation import platform_id
 from backend.credentials.keystore import KeyRole, KeyStore
 from backend.credentials.limits import EventRate, WrongSecrets
 from backend.credentials.messages import BindingRequest, IssuedCredential
@@ -27,6 +26,7 @@ from backend.credentials.records import (
     body_of,
     credential_with_serial,
     lock_order_and_ticket,
+    platform_id,
     seconds_until_next,
     store_binding,
     store_credential,
@@ -198,7 +198,7 @@ class _Issue:
 
 
 def _event_and_zone(connection: Connection, ticket: Row[Any]) -> tuple[Row[Any], int]:
-    event = connection.execute(select(*Event.__table__.c).where(Event.id == ticket.event_id)).one()
+    event = connection.execute(select(Event).where(Event.id == ticket.event_id)).one()
     zone = select(TicketClass.zone).where(
         TicketClass.event_id == ticket.event_id, TicketClass.number == ticket.class_number
     )

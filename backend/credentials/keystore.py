@@ -22,7 +22,6 @@ from backend.errors import SettingError
 from backend.i18n import gettext as _
 
 SECRET_BYTES = 32
-INSTALLATION_SECRET_FILE = "installation.secret"  # noqa: S105 - a file's name
 RandomBytes = Callable[[int], bytes]
 
 
@@ -97,18 +96,6 @@ class KeyStore:
         if path not in self._known:
             self._known[path] = PrivateKey(event_id, role, number, read_secret(path, _kind(role)))
         return self._known[path]
-
-
-def make_installation_secret(keys_dir: Path, random_bytes: RandomBytes = secrets.token_bytes) -> bytes:
-    """The secret that order secrets are derived from; made once."""
-    make_private_folder(keys_dir)
-    create_private(keys_dir / INSTALLATION_SECRET_FILE, _line("secret", random_bytes(SECRET_BYTES)))
-    return installation_secret(keys_dir)
-
-
-def installation_secret(keys_dir: Path) -> bytes:
-    """32 bytes, as made at installation; `SettingError` if they are not there."""
-    return read_secret(keys_dir / INSTALLATION_SECRET_FILE, "secret")
 
 
 def write_secret(path: Path, kind: str, secret: bytes) -> None:

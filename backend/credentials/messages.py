@@ -55,7 +55,7 @@ class BindingRequest(Message):
     expiry: Uint64  # Unix seconds
     possession_signature: Hex64
     owner_signature: Hex65 | None = None
-    order_secret: Annotated[str, Field(max_length=MAX_ORDER_SECRET_CHARACTERS, repr=False)] | None = None
+    order_secret: str | None = Field(default=None, max_length=MAX_ORDER_SECRET_CHARACTERS, repr=False)
 
 
 class IssuedCredential(Message):

@@ -9,7 +9,9 @@ from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIAL
 from backend.credentials.ownership import Owner
 from backend.db.models import Binding as BindingRow
 from backend.db.models import Credential as CredentialRow
-from backend.db.models import Order, Ticket
+from backend.db.models import Order, Platform, Ticket
+from backend.errors import refuse
+from backend.i18n import gettext as _
 from credential.binding import Binding
 from credential.body import BODY_BYTES, Body, decode_body
 from credential.results import Malformed
@@ -20,9 +22,17 @@ def lock_order_and_ticket(connection: Connection, ticket_id: UUID) -> tuple[Row[
     order_id = connection.scalar(select(Ticket.order_id).where(Ticket.id == ticket_id))
     if order_id is None:
         return None
-    order = connection.execute(select(*Order.__table__.c).where(Order.id == order_id).with_for_update(read=True)).one()
-    ticket = connection.execute(select(*Ticket.__table__.c).where(Ticket.id == ticket_id).with_for_update()).one()
+    order = connection.execute(select(Order).where(Order.id == order_id).with_for_update(read=True)).one()
+    ticket = connection.execute(select(Ticket).where(Ticket.id == ticket_id).with_for_update()).one()
     return order, ticket
+
+
+def platform_id(connection: Connection) -> bytes:
+    """The 16 bytes of this installation; refuses `not_initialised` if it has none."""
+    known = connection.scalar(select(Platform.platform_id))
+    if known is None:
+        raise refuse("not_initialised", _("This platform has not been set up; run: truestub init"))
+    return bytes(known)
 
 
 def credential_with_serial(connection: Connection, ticket: Row[Any]) -> bytes | None:

@@ -39,6 +39,7 @@ from backend.credentials.messages import (
     SignBundle,
     TrailerAnswer,
 )
+from backend.credentials.unix_address import unix_address
 from backend.errors import Refused, refuse
 from backend.i18n import LANGUAGES, set_language
 from backend.i18n import gettext as _
@@ -140,7 +141,8 @@ def _listening(path: Path) -> Iterator[socket.socket]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             before = os.umask(0o177)  # the socket is born with 0600
             try:
-                listener.bind(str(path))
+                with unix_address(path) as address:
+                    listener.bind(address)
             finally:
                 os.umask(before)
             listener.listen(BACKLOG)

@@ -23,6 +23,7 @@ from backend.credentials.messages import (
     SignBundle,
     TrailerAnswer,
 )
+from backend.credentials.unix_address import unix_address
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.i18n import language
@@ -80,7 +81,8 @@ class SignerClient:
     def _exchange(self, message: bytes, blob: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(REQUEST_SECONDS)
-            connection.connect(str(self._path))
+            with unix_address(self._path) as address:
+                connection.connect(address)
             send_frame(connection, message, blob)
             until = deadline()
             lengths = receive_lengths(connection, until)
