@@ -35,6 +35,7 @@ from verifier.cli import main
 
 DAY = 86_400
 GATE = 1
+EVENT_ID = uuid.UUID(int=77)
 TOKEN = "gate-token-of-the-tests"
 
 
@@ -52,7 +53,7 @@ class Platform:
 
     now: int = field(default_factory=lambda: int(time.time()))
     platform_id: bytes = b"platform of test"
-    event_id: uuid.UUID = uuid.UUID(int=77)
+    event_id: uuid.UUID = EVENT_ID
     key_list: KeyList = field(init=False)
     bundle: Bundle = field(init=False)
 
