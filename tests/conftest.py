@@ -52,3 +52,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres: PostgresServer, _postgres_template: str) -> Iterator[Engine]:
+    """An engine on a fresh PostgreSQL database, for what SQLite has no counterpart of."""
+    url = postgres.create_database(_postgres_template)
+    engine = make_engine(url)
+    yield engine
+    engine.dispose()
+    postgres.drop_database(url)

@@ -171,6 +171,7 @@ class OrderLine(Base):
     class_number: Mapped[int]
     quantity: Mapped[int]
     unit_price_minor: Mapped[int] = mapped_column(BigInteger)
+    seats: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))  # numbers; stay when the claims go
 
 
 class Ticket(Base):

@@ -1,0 +1,16 @@
+"""`column IN (values)` with one statement text for any number of values, so that PostgreSQL prepares it once."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, any_, literal
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import ColumnElement
+
+
+def among(connection: Connection, column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """The condition that `column` is one of `values`."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    return column.in_(values)

@@ -1,0 +1,97 @@
+"""What is true before the till decides, as read under the event's lock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from backend.domain.seating import SeatLayout, make_layout
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """A class of tickets and its stock."""
+
+    number: int
+    code: str
+    price_minor: int
+    seated: bool
+    capacity: int
+    held: int
+    sold: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """An event as far as selling needs it. `custody` is none until the signer has made the event's keys."""
+
+    id: UUID
+    state: str
+    currency: str
+    max_per_order: int
+    hold_ms: int
+    ends_ms: int
+    custody: bytes | None
+    classes: tuple[ClassFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineFacts:
+    """A line of an order. `seats` are seat numbers, as many as `quantity`; empty for standing."""
+
+    class_number: int
+    quantity: int
+    unit_price_minor: int
+    seats: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """An order and its lines."""
+
+    id: UUID
+    state: str
+    owner: bytes | None
+    total_minor: int
+    hold_expires_ms: int
+    lines: tuple[LineFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """An attempt to take money."""
+
+    id: UUID
+    order_id: UUID
+    state: str
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key that was used before, and the answer it got."""
+
+    request_hash: bytes
+    resource_id: UUID
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeatFacts:
+    """The seat plan and what is free, by class and place. The map may lag; what is claimed is checked again."""
+
+    layout: SeatLayout
+    free: Mapping[int, bytes | bytearray]
+
+
+NO_SEATS = SeatFacts(make_layout(()), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the requests of a batch refer to."""
+
+    event: EventFacts
+    orders: Mapping[UUID, OrderFacts] = field(default_factory=dict)
+    payments: Mapping[UUID, PaymentFacts] = field(default_factory=dict)
+    keys: Mapping[tuple[str, str], KeyFacts] = field(default_factory=dict)  # by scope and digest
+    seats: SeatFacts = NO_SEATS

@@ -1,0 +1,82 @@
+"""Rules of money: when it may be asked for, and what it buys when it comes, however late or often."""
+
+from backend.domain.selling.book import Book
+from backend.domain.selling.facts import KeyFacts, OrderFacts, PaymentFacts
+from backend.domain.selling.holds import OPEN_PAYMENTS, STATE_REFUSALS, has_open_payment, used_before
+from backend.domain.selling.outcomes import MoneyBack, No, Noted, Outcome, Paid, Started, Unchanged
+from backend.domain.selling.requests import Settle, StartPayment
+
+
+def start_payment(book: Book, request: StartPayment) -> Outcome:
+    """Allow one payment at a time, for an order that is held and whose time has not run out."""
+    known = used_before(book, request.key)
+    if known:
+        return known
+    order = book.orders.get(request.order_id)
+    if order is None:
+        return No("unknown_order")
+    if order.state != "held":
+        return No(STATE_REFUSALS[order.state])
+    if book.now_ms >= order.hold_expires_ms:
+        return No("hold_expired")
+    if has_open_payment(book, order):
+        return No("payment_under_way")
+    started = Started(request.payment_id, order.id, request.provider, order.total_minor, request.key)
+    book.changes.started.append(started)
+    book.payments[request.payment_id] = PaymentFacts(request.payment_id, order.id, "started")
+    book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.payment_id)
+    return started
+
+
+def settle(book: Book, request: Settle) -> Outcome:
+    """Take note of what the provider said. Only money that came moves an order; it is never kept without a ticket."""
+    payment = book.payments.get(request.payment_id)
+    order = book.orders.get(request.order_id)
+    if payment is None or order is None or payment.order_id != order.id:
+        return No("unknown_payment")
+    if request.verdict == "succeeded":
+        return _money_came(book, order, payment, request)
+    if payment.state not in OPEN_PAYMENTS or payment.state == request.verdict:
+        return Unchanged()  # said before, or overtaken by better news
+    book.set_payment(payment, request.verdict, request.reference, request.reason)
+    return Noted(payment.id, request.verdict)
+
+
+def _money_came(book: Book, order: OrderFacts, payment: PaymentFacts, request: Settle) -> Outcome:
+    if payment.state not in (*OPEN_PAYMENTS, "declined"):
+        return Unchanged()  # its ticket was given, or its refund is on the way
+    why = _why_no_ticket(book, order)
+    if why is not None:
+        book.set_payment(payment, "refunding", request.reference, why)
+        back = MoneyBack(order.id, payment.id, why)
+        book.changes.refunds.append(back)
+        return back
+    late = order.state != "held"
+    for line in order.lines:
+        book.count(line.class_number, held=0 if late else -line.quantity, sold=line.quantity)
+        if late:
+            book.claim(line.seats, order.id)
+    custody = book.event.custody
+    if custody is None:
+        raise AssertionError("nothing is held before the event has its custody address")
+    book.set_payment(payment, "succeeded", request.reference)
+    book.set_order(order, "paid")
+    book.add_tickets(order, custody)
+    return Paid(order.id, payment.id, late)
+
+
+def _why_no_ticket(book: Book, order: OrderFacts) -> str | None:
+    if book.event.state == "cancelled":
+        return "event_cancelled"
+    if order.state == "held":
+        return None
+    if order.state in ("paid", "refunded"):
+        return "paid_twice"
+    if order.state == "cancelled":
+        return "order_cancelled"
+    needed: dict[int, int] = {}
+    for line in order.lines:
+        needed[line.class_number] = needed.get(line.class_number, 0) + line.quantity
+    room = all(book.left(number) >= count for number, count in needed.items())
+    seats = all(book.is_free(seat) for line in order.lines for seat in line.seats)
+    return None if room and seats else "no_room"

@@ -1,0 +1,74 @@
+"""What the till is asked to do. Each request may be put again after a crash and then means the same."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Verdict = Literal["succeeded", "declined", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key: a digest of who asks and of the client's key, and a hash of what was asked."""
+
+    scope: str
+    digest: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LineWanted:
+    """So many tickets of a class. `seats` are labels the buyer picked; none: standing, or the best free seats."""
+
+    class_code: str
+    quantity: int
+    seats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep these tickets for a buyer until the hold ends. `owner`: chain address, none for custody."""
+
+    order_id: UUID
+    secret_hash: bytes
+    lines: tuple[LineWanted, ...]
+    owner: bytes | None
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class StartPayment:
+    """Write down that money will be asked for, before it is."""
+
+    order_id: UUID
+    payment_id: UUID
+    provider: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What the provider said of a payment; it may say so late, twice, or in another order."""
+
+    order_id: UUID
+    payment_id: UUID
+    verdict: Verdict
+    reference: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The buyer gives the tickets back before paying."""
+
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """End the hold if its time has come."""
+
+    order_id: UUID
+
+
+Request = Hold | StartPayment | Settle | Release | Expire

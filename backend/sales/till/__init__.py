@@ -1,0 +1,1 @@
+"""The till of an event: many requests, one transaction (design 7)."""

@@ -1,0 +1,122 @@
+"""One batch: one transaction that locks, reads, decides, writes and commits. The only way an order ever changes.
+
+Every request means the same when it is put again (it carries its ids and its key), so a batch whose fate is unknown,
+because the connection broke during the commit, is simply run again: what was committed is found, the rest is done.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+from backend.db.clock import now_ms
+from backend.domain.selling import decide
+from backend.domain.selling.facts import EventFacts, Facts, SeatFacts
+from backend.domain.selling.outcomes import Again, Decision, Held, No, Outcome
+from backend.domain.selling.requests import Expire, Hold, Request
+from backend.killpoints import reach
+from backend.sales.answers import held_body
+from backend.sales.till import reading
+from backend.sales.till.seats import SeatMemory, claimants, few_seats
+from backend.sales.till.writing import write
+
+_SHORT = frozenset({"sold_out", "too_few_left", "seat_taken", "seats_unknown"})
+
+
+def run_batch(engine: Engine, event_id: UUID, requests: Sequence[Request], memory: SeatMemory) -> list[Outcome]:
+    """Decide and commit; one outcome for each request. A hold that was granted comes back as `Again`, with its answer.
+
+    Raises what the database raises; then nothing was committed, or it is not known.
+    """
+    try:
+        with engine.begin() as connection:
+            outcomes, decision = _transact(connection, event_id, requests, memory)
+            reach("till.written")
+    except BaseException:
+        memory.forget()
+        raise
+    reach("till.committed")
+    memory.apply(decision.changes)
+    return outcomes
+
+
+def _transact(
+    connection: Connection, event_id: UUID, requests: Sequence[Request], memory: SeatMemory
+) -> tuple[list[Outcome], Decision]:
+    event = reading.lock_event(connection, event_id)
+    if event is None:
+        raise LookupError(f"no event {event_id}")
+    now = now_ms(connection)
+    desk = _Desk(connection, event, now, memory)
+    decision, seats = desk.decide(requests)
+    if any(isinstance(outcome, No) and outcome.code in _SHORT for outcome in decision.outcomes):
+        # Before anybody is told "sold out", holds that have run out are given back.
+        swept = [Expire(order_id) for order_id in reading.expired_holds(connection, event_id, now)]
+        if swept:
+            decision, seats = desk.decide([*swept, *requests])
+            decision = Decision(decision.outcomes[len(swept) :], decision.changes)
+    reach("till.decided")
+    labels = seats.layout.labels
+    bodies = {held.order_id: held_body(held, event, labels) for held in decision.changes.held}
+    write(connection, event, decision.changes, now, bodies)
+    outcomes: list[Outcome] = [
+        Again(outcome.order_id, bodies[outcome.order_id]) if isinstance(outcome, Held) else _named(outcome)
+        for outcome in decision.outcomes
+    ]
+    return outcomes, decision
+
+
+class _Desk:
+    """Facts from the database, decisions from the rules, until they agree about the seats."""
+
+    def __init__(self, connection: Connection, event: EventFacts, now: int, memory: SeatMemory) -> None:
+        self._connection = connection
+        self._event = event
+        self._now = now
+        self._memory = memory
+
+    def decide(self, requests: Sequence[Request]) -> tuple[Decision, SeatFacts]:
+        connection = self._connection
+        facts = Facts(
+            event=self._event,
+            orders=reading.read_orders(connection, self._event.id, requests),
+            payments=reading.read_payments(connection, requests),
+            keys=reading.read_keys(connection, requests),
+        )
+        named = {seat for order in facts.orders.values() for line in order.lines for seat in line.seats}
+        reloaded = False
+        while True:
+            facts = Facts(facts.event, facts.orders, facts.payments, facts.keys, self._seats(requests, named))
+            decision = decide(facts, requests, self._now)
+            if _map_was_short(decision) and not reloaded:
+                self._memory.load(connection)
+                reloaded = True
+            elif not self._learn(decision):
+                return decision, facts.seats
+
+    def _seats(self, requests: Sequence[Request], named: set[int]) -> SeatFacts:
+        seated = {one.code for one in self._event.classes if one.seated}
+        lines = [line for request in requests if isinstance(request, Hold) for line in request.lines]
+        if not any(line.class_code in seated for line in lines):
+            return few_seats(self._connection, self._event.id, named)
+        return self._memory.facts(self._connection, (label for line in lines for label in line.seats), named)
+
+    def _learn(self, decision: Decision) -> bool:
+        """Whether a chosen seat turned out to be taken by an order the map did not know."""
+        changes = decision.changes
+        found = claimants(self._connection, self._event.id, changes.claimed)
+        taken = [number for number, order in found.items() if changes.freed.get(number) != order]
+        if taken:
+            self._memory.learn_taken(taken)
+        return bool(taken)
+
+
+def _map_was_short(decision: Decision) -> bool:
+    return any(isinstance(outcome, No) and outcome.code == "seats_unknown" for outcome in decision.outcomes)
+
+
+def _named(outcome: Outcome) -> Outcome:
+    # The stock says there is room and no seat is free: only broken rows can do that; the buyer is told "sold out".
+    if isinstance(outcome, No) and outcome.code == "seats_unknown":
+        return No("sold_out", {**outcome.details, "may_come_back": False})
+    return outcome

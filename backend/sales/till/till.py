@@ -1,0 +1,156 @@
+"""The till: a group commit. Requests of an event queue up; one thread takes what is waiting, commits it once, answers.
+
+Promises: an answer is given only after the commit it tells of. A request that breaks something fails alone. If the
+database goes away during a commit, the batch is run again until its fate is known; when that takes too long the buyer
+is told to repeat the request with the same key, and nothing is guessed. At most `MAX_WAITING` requests wait; more are
+turned away at once.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from queue import Empty, Full, Queue
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from backend.db.failures import failure_of
+from backend.domain.selling.outcomes import Outcome
+from backend.domain.selling.requests import Request
+from backend.errors import Refused, refuse
+from backend.sales.till.batch import run_batch
+from backend.sales.till.seats import SeatMemory
+from backend.sales.till.soldout import SoldOut
+
+MAX_BATCH = 128  # requests in one transaction
+MAX_WAITING = 2_000  # requests in the queue; at 700 orders/s they are served within three seconds
+ANSWER_SECONDS = 20.0  # how long a request waits for its answer
+RETRY_SECONDS = 8.0  # how long a batch of unknown fate is run again
+RETRY_PAUSE_SECONDS = 0.05  # doubles up to a second
+IDLE_SECONDS = 60.0  # a thread without work ends
+
+_log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+_Waiting = tuple[Request, "Future[Outcome]"]
+
+
+class Till:
+    """The till of one event in this process. Threads may call `ask` at will."""
+
+    def __init__(self, engine: Engine, event_id: UUID) -> None:
+        self._engine = engine
+        self._event_id = event_id
+        self._queue: Queue[_Waiting] = Queue(MAX_WAITING)
+        self._lock = threading.Lock()  # of `_thread`
+        self._thread: threading.Thread | None = None
+        self._memory = SeatMemory(event_id)  # of the writer thread
+        self._sold_out = SoldOut(engine)  # of the writer thread
+
+    def ask(self, request: Request) -> Outcome:
+        """The outcome, once it is committed. Raises `Refused` if the till is too busy or the database is away."""
+        answer: Future[Outcome] = Future()
+        try:
+            self._queue.put_nowait((request, answer))
+        except Full:
+            raise refuse("too_busy", "") from None
+        self._wake()
+        try:
+            return answer.result(ANSWER_SECONDS)
+        except FutureTimeout:
+            raise refuse("answer_unknown", "") from None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their batch."""
+        return self._queue.qsize()
+
+    def _wake(self) -> None:
+        with self._lock:  # without it, a thread that is about to end could be taken for one that serves
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"till-{self._event_id}", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                waiting = [self._queue.get(timeout=IDLE_SECONDS)]
+            except Empty:
+                with self._lock:
+                    if self._queue.empty():
+                        self._thread = None
+                        return
+                continue
+            try:
+                while len(waiting) < MAX_BATCH:
+                    waiting.append(self._queue.get_nowait())
+            except Empty:
+                pass
+            self._serve(waiting)
+
+    def _serve(self, waiting: list[_Waiting]) -> None:
+        try:
+            outcomes = self._outcomes([request for request, _answer in waiting])
+        except Refused as refused:
+            for _request, answer in waiting:
+                answer.set_exception(Refused(refused.refusal))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others must get their answers
+            if len(waiting) == 1:
+                waiting[0][1].set_exception(error)
+                return
+            _log.error("a batch failed with %s; its requests are put singly", type(error).__name__)
+            for one in waiting:
+                self._serve([one])
+        else:
+            for (_request, answer), outcome in zip(waiting, outcomes, strict=True):
+                answer.set_result(outcome)
+
+    def _outcomes(self, requests: list[Request]) -> list[Outcome]:
+        quick = insist(lambda: self._sold_out.answers(requests))
+        rest = [request for request, known in zip(requests, quick, strict=True) if known is None]
+        decided = iter(self._insist(rest)) if rest else iter(())
+        outcomes = [known if known is not None else next(decided) for known in quick]
+        self._sold_out.learn(requests, outcomes)
+        return outcomes
+
+    def _insist(self, requests: Sequence[Request]) -> list[Outcome]:
+        return insist(lambda: run_batch(self._engine, self._event_id, requests, self._memory))
+
+
+class Tills:
+    """The tills of this process, one for each event asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._tills: dict[UUID, Till] = {}
+
+    def of(self, event_id: UUID) -> Till:
+        found = self._tills.get(event_id)
+        if found is None:
+            with self._lock:
+                found = self._tills.setdefault(event_id, Till(self._engine, event_id))
+        return found
+
+
+def insist(run: Callable[[], Answer]) -> Answer:
+    """Run something idempotent until the database says what became of it; `Refused` when it is away for too long."""
+    deadline = time.monotonic() + RETRY_SECONDS
+    pause = RETRY_PAUSE_SECONDS
+    while True:
+        try:
+            return run()
+        except Exception as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            if failure == "storage_full":
+                raise refuse("storage_full", "") from error
+            if time.monotonic() + pause > deadline:
+                raise refuse("database_unreachable", "") from error
+            _log.warning("the database failed (%s); the batch is run again", failure)
+        time.sleep(pause)
+        pause = min(2 * pause, 1.0)
