@@ -86,7 +86,7 @@ def _is_unwritten(data: bytes, at: int, size: int) -> bool:
     if size and at + size > len(data):
         return True
     if not size:
-        return not any(data[at:])
+        return not any(data[at + _LENGTH_BYTES :])
     return at + size == len(data) and not any(data[-_UNWRITTEN_TAIL_BYTES:])
 
 
