@@ -405,7 +405,7 @@ class Token(Base):
     token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     owner: Mapped[bytes] = mapped_column(Address)
     epoch: Mapped[int] = mapped_column(BigInteger)
-    status: Mapped[int]  # 0 valid, 1 redeemed, 2 revoked, 3 suspended (SPEC 8)
+    status: Mapped[int]  # 0 valid, 1 redeemed, 2 suspended, 3 revoked (SPEC 8.3)
     minted_block: Mapped[int] = mapped_column(BigInteger)
     changed_block: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (Index(None, "event_id", "owner"), Index(None, "changed_block"))
