@@ -1,0 +1,117 @@
+"""Raw logs of our contracts as what they mean for the index (SPEC 8): own decoding, web3.py's is the tests' oracle.
+
+Logs that change no token (roles, policies, metadata) are stored like all others and mean nothing here. A log that has
+the topic but not the shape of ours is none of ours: `decode` says None, since an index must not fall over what
+somebody else's contract, or a lying node, says.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from eth_hash.auto import keccak
+
+WORD = 32
+TICKETS_OF_A_WORD = 128
+
+
+class Status(IntEnum):
+    """A token's two status bits (SPEC 8.3)."""
+
+    VALID = 0
+    REDEEMED = 1
+    SUSPENDED = 2
+    REVOKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RawLog:
+    """A log as it is stored. `topics` are 32 bytes each, joined; hashes 32 bytes, `address` 20."""
+
+    block_number: int
+    log_index: int
+    block_hash: bytes
+    tx_hash: bytes
+    address: bytes
+    topics: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A token came into being, owned by `owner` (20 bytes)."""
+
+    token_id: int
+    owner: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A token got a new owner; its epoch grew by one."""
+
+    token_id: int
+    owner: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Tokens got a status."""
+
+    token_ids: tuple[int, ...]
+    status: Status
+
+
+Change = Minted | Moved | Marked
+
+
+def topic(signature: str) -> bytes:
+    """The first topic of an event, from its signature."""
+    return keccak(signature.encode())
+
+
+TRANSFER = topic("Transfer(address,address,uint256)")
+BATCH_MINTED = topic("BatchMinted(uint256,uint256,uint256,address,bytes32)")
+BATCH_ALREADY_MINTED = topic("BatchAlreadyMinted(uint256,bytes32)")
+EVENT_CREATED = topic("EventCreated(bytes32,address,address)")
+TICKETS_REDEEMED = topic("TicketsRedeemed(uint256,uint256)")
+_STATUS_OF = {
+    topic("TicketSuspended(uint256)"): Status.SUSPENDED,
+    topic("TicketReinstated(uint256)"): Status.VALID,
+    topic("TicketRevoked(uint256)"): Status.REVOKED,
+}
+_ZERO = bytes(WORD)
+_MAX_TOKEN_BYTES = 5  # a token id fits 40 bits (SPEC 8.2)
+
+
+def decode(log: RawLog) -> Change | None:
+    """What a log of a tickets contract changes in the index."""
+    kind, rest = log.topics[:WORD], log.topics[WORD:]
+    if kind == TRANSFER:
+        return _transfer(rest)
+    if kind == TICKETS_REDEEMED and len(log.data) == 2 * WORD:
+        word, mask = (int.from_bytes(part) for part in (log.data[:WORD], log.data[WORD:]))
+        return Marked(redeemed_tokens(word, mask), Status.REDEEMED)
+    status = _STATUS_OF.get(kind)
+    if status is not None and len(rest) == WORD and (token := _token(rest)) is not None:
+        return Marked((token,), status)
+    return None
+
+
+def redeemed_tokens(word: int, mask: int) -> tuple[int, ...]:
+    """The tokens of a status word whose low bit is set in `mask` (SPEC 8.3)."""
+    base = word * TICKETS_OF_A_WORD
+    return tuple(base + place for place in range(TICKETS_OF_A_WORD) if mask >> 2 * place & 1)
+
+
+def _transfer(topics: bytes) -> Change | None:
+    if len(topics) != 3 * WORD:
+        return None
+    sender, receiver, token = topics[:WORD], topics[WORD : 2 * WORD], _token(topics[2 * WORD :])
+    if token is None or receiver == _ZERO:
+        return None  # our tokens are never burnt
+    owner = receiver[12:]
+    return Minted(token, owner) if sender == _ZERO else Moved(token, owner)
+
+
+def _token(word: bytes) -> int | None:
+    value = int.from_bytes(word)
+    return value if value < 1 << 8 * _MAX_TOKEN_BYTES else None
