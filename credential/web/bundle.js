@@ -109,7 +109,7 @@ export function readHeader(reader) {
     })),
     zones: reader.list(reader.uint(1), () => ({ number: reader.uint(1), name: reader.text() })),
     gates: reader.list(reader.uint(2), () => ({
-      number: reader.uint(2), name: reader.text(), publicKey: reader.take(PUBLIC_KEY_BYTES),
+      number: reader.uint(2), name: reader.text(), publicKey: readGateKey(reader),
     })),
     batches: readBatches(reader),
   };
@@ -123,6 +123,12 @@ function readPolicy(reader) {
   const policy = reader.uint(1);
   if (!Object.values(POLICY).includes(policy)) throw new WireError("bad_value");
   return policy;
+}
+
+/** Null for a gate that has no key yet. */
+function readGateKey(reader) {
+  const key = reader.take(PUBLIC_KEY_BYTES);
+  return key.some(Boolean) ? key : null;
 }
 
 function readBatches(reader) {
@@ -140,10 +146,14 @@ function isSound(header) {
     header.ends > header.doors &&
     classes.every((one) => one.closes > one.opens) &&
     [classes, zones, gates].every(ascendByNumber) &&
-    gates.every((gate) => gate.number >= 1 && gate.number <= MAX_GATE_NUMBER && isValidKey(gate.publicKey)) &&
+    gates.every(isSoundGate) &&
     batches.every((batch) => classNumbers.has(batch.classNumber)) &&
     header.ticketCount <= MAX_TICKETS
   );
+}
+
+function isSoundGate({ number, publicKey }) {
+  return number >= 1 && number <= MAX_GATE_NUMBER && (publicKey === null || isValidKey(publicKey));
 }
 
 function ascendByNumber(rows) {

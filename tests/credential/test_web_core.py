@@ -83,7 +83,7 @@ BUNDLE = Bundle(
     key_list_digest=key_list_digest(LIST),
     classes=(TicketClass(1, "Standing", NOW, NOW + 9), TicketClass(4, "", 1, 2)),
     zones=(Zone(0, "East"), Zone(3, "West")),
-    gates=(Gate(1, "North", public_key_of(GATE_KEY)),),
+    gates=(Gate(1, "North", public_key_of(GATE_KEY)), Gate(2, "South", None)),
     batches=(Batch(3, 1), Batch(2, 4)),
     tickets=Tickets.of(Ticket(Status(rank % 4), rank, public_key_of(DEVICE), 1, rank) for rank in range(5)),
 )
@@ -236,6 +236,9 @@ def test_both_read_the_same_bundles() -> None:
             assert answer["eventName"] == expected.event_name
             assert answer["chainId"] == str(expected.chain_id)
             assert [asdict(one) for one in expected.classes] == answer["classes"]
+            assert [one["publicKey"] for one in answer["gates"]] == [
+                one.public_key.hex() if one.public_key else None for one in expected.gates
+            ]
             assert [(one["status"], one["serial"], one["zone"], one["seat"]) for one in answer["rows"]] == [
                 (row.status, row.serial, row.zone, row.seat) for row in expected.tickets
             ]
