@@ -7,7 +7,7 @@
  */
 
 import { hex } from "../../credential/web/wire.js";
-import { openDatabase, read, readAll, transact, whenAll } from "/static/js/store.js";
+import { openDatabase, read, transact, whenAll } from "/static/js/store.js";
 import { LOG_ID_BYTES, admissionPayload, firstHead, nextHead, seenPayload } from "./records.js";
 
 const DATABASE = "truestub-gate";
@@ -100,10 +100,11 @@ export class Journal {
     });
   }
 
-  /** The admissions of this log, newest first. */
-  async admissions(most) {
-    const all = await readAll(this.db, "admissions");
-    return all.sort((left, right) => right.sequence - left.sequence).slice(0, most);
+  /** How many this gate let in. */
+  countAdmitted() {
+    return transact(this.db, ["admissions"], "readonly", (stores, done) => {
+      whenAll([stores.admissions.count()], done);
+    });
   }
 }
 

@@ -1,41 +1,41 @@
 /** How far the staff can rely on this gate right now, in words: shown at all times, never in the way. */
 
 import { POLICY } from "../../credential/web/bundle.js";
-import { _, clockTime, duration, ngettext } from "/static/js/messages.js";
+import { _, duration, ngettext } from "/static/js/messages.js";
 
 const CONFIRMED_SECONDS = 120; // the server was heard so recently: the data is as good as its own
-const OLD_SECONDS = 3600; // the data is old enough to say so loudly
+const OLD_SECONDS = 15 * 60; // on an event's day
 const CLOCK_SECONDS = 10; // from here on live codes begin to look old or early (SPEC 6.5)
-const KEYS_SOON_SECONDS = 24 * 3600;
+const EXPIRES_SOON_SECONDS = 24 * 3600;
 
 /**
  * `{level, age, risks}`: `level` "good", "careful" or "bad"; `age` how old the data is, in words; `risks` sentences, the
  * worst first.
  *
- * `view`: `now`, `bundle`, `keyList`, `confirmedAt` (when the server last said that this is its newest data; 0 never),
- * `waiting` (records not handed over), `clockOffset` (seconds by which the device's clock is ahead of the server's, or
- * null), `isKept` (the browser promised not to clear the page's data), `problem` (of the last sync, or null).
+ * `view`: `now`, `bundle`, `keyList`, `gateNumber`, `confirmedAt` (when the server last said that this is its newest
+ * data; 0 never), `waiting` (records not handed over), `clockOffset` (seconds by which the device's clock is ahead of the
+ * server's, or null), `isKept` (the browser promised not to clear the page's data), `problem` (of the last sync, or null).
  */
 export function riskOf(view) {
   const { now, bundle, keyList } = view;
-  if (bundle === null) return { level: "bad", age: _("No data"), risks: [_("Sync this gate before doors open.")] };
+  if (bundle === null || keyList === null) {
+    const sentence = _("There is no valid data for the event: this gate can admit nobody. Sync it.");
+    return { level: "bad", age: _("No data"), risks: [sentence] };
+  }
   const age = Math.max(0, now - Math.max(bundle.rowsThrough, view.confirmedAt));
-  const isFresh = age <= CONFIRMED_SECONDS;
   const found = [
     clockRisk(view),
-    now >= keyList.expires && bad(_("This gate's list of trusted keys has expired.")),
-    bundle.gate(view.gateNumber) === undefined && bad(_("This gate is not enrolled for this event yet. Sync it.")),
-    policyRisk(bundle),
-    !isFresh && (age > OLD_SECONDS ? bad : careful)(staleRisk(bundle)),
+    keysRisk(keyList, now),
+    gatesRisk(bundle, view.gateNumber),
+    dataRisk(age),
     waitingRisk(view),
-    isFresh ? null : keysRisk(keyList, now),
-    !view.isKept && note(_("The browser may clear this page's data by itself: keep the page open and hand over often.")),
-  ].filter(Boolean);
-  const levels = new Set(found.map(({ level }) => level));
+    storageRisk(view),
+  ].filter((one) => one !== null);
+  found.sort((left, right) => WEIGHT[left.level] - WEIGHT[right.level]);
   return {
-    level: ["bad", "careful"].find((one) => levels.has(one)) ?? "good",
-    age: isFresh ? _("Data up to date") : _("Data {age} old", { age: duration(age) }),
-    risks: found.sort((left, right) => WEIGHT[left.level] - WEIGHT[right.level]).map(({ sentence }) => sentence),
+    level: found[0] === undefined || found[0].level === "note" ? "good" : found[0].level,
+    age: age <= CONFIRMED_SECONDS ? _("Data up to date") : _("Data {age} old", { age: duration(age) }),
+    risks: found.map(({ sentence }) => sentence),
   };
 }
 
@@ -46,7 +46,7 @@ const note = (sentence) => ({ level: "note", sentence });
 
 function clockRisk({ clockOffset, now, bundle }) {
   if (now + CLOCK_SECONDS < bundle.issuedAt) {
-    return bad(_("This device's clock is behind its own data. Set it; until then use a challenge for each ticket."));
+    return bad(_("This gate's clock is behind its data: only answers to a challenge are taken. Set the clock."));
   }
   if (clockOffset === null || Math.abs(clockOffset) <= CLOCK_SECONDS) return null;
   const by = duration(Math.abs(clockOffset));
@@ -57,36 +57,49 @@ function clockRisk({ clockOffset, now, bundle }) {
   );
 }
 
-function policyRisk(bundle) {
-  if (bundle.gates.length <= 1) return null;
-  if (bundle.offlinePolicy === POLICY.refuse) {
-    return bad(_("This page can't ask the other gates, and the event's rule is to admit nobody then."));
+function keysRisk(keyList, now) {
+  const left = keyList.expires - now;
+  if (left <= 0) {
+    return bad(_("The list of trusted keys has expired: only compact codes can be checked. Sync this gate."));
   }
-  if (bundle.offlinePolicy === POLICY.home) {
-    return careful(_("This page can't ask the other gates: it admits only its own share of the tickets."));
-  }
-  return careful(
-    _("This page can't ask the other gates: a ticket used there can pass here once more, and is found out later."),
-  );
+  if (left >= EXPIRES_SOON_SECONDS) return null;
+  return careful(_("The list of trusted keys expires in {time}. Sync this gate before.", { time: duration(left) }));
 }
 
-function staleRisk(bundle) {
-  const time = clockTime(bundle.rowsThrough);
-  return _("No word from the server: what was refunded or passed on since {time} can still pass here.", { time });
+function gatesRisk(bundle, gateNumber) {
+  if (bundle.gate(gateNumber) === undefined) {
+    return bad(_("This gate is not enrolled for the event: it can admit nobody. Enrol it, then sync it."));
+  }
+  if (bundle.gates.length === 1) return null;
+  if (bundle.offlinePolicy === POLICY.refuse) {
+    return bad(_("This gate works alone, and the event's policy lets such a gate admit nobody."));
+  }
+  if (bundle.offlinePolicy === POLICY.home) {
+    return careful(_("This gate works alone: it admits its own share of the tickets and sends on the others."));
+  }
+  return careful(_("This gate works alone: a ticket used at another gate is not known here."));
+}
+
+function dataRisk(age) {
+  if (age <= CONFIRMED_SECONDS) return null;
+  const sentence = _(
+    "The data is {age} old: a ticket moved, refunded or revoked since then may enter with its old code.",
+    { age: duration(age) },
+  );
+  return age > OLD_SECONDS ? bad(sentence) : careful(sentence);
 }
 
 function waitingRisk({ waiting, problem }) {
-  if (waiting === 0 || problem === null) return null;
-  return note(
+  if (waiting === 0 || problem === null) return null; // it is being handed over
+  return careful(
     ngettext(
-      "{n} admission is only on this device. Don't clear the browser.",
-      "{n} admissions are only on this device. Don't clear the browser.",
+      "{n} admission is known to this gate alone: a copy of that ticket could enter at another one.",
+      "{n} admissions are known to this gate alone: copies of those tickets could enter at another one.",
       waiting,
     ),
   );
 }
 
-function keysRisk(keyList, now) {
-  if (keyList.expires - now > KEYS_SOON_SECONDS) return null;
-  return careful(_("The list of trusted keys ends at {time}. Sync before that.", { time: clockTime(keyList.expires) }));
+function storageRisk({ isKept }) {
+  return isKept ? null : note(_("The browser may clear this page's data by itself: keep it open, and hand over often."));
 }

@@ -24,7 +24,7 @@ export function wordsFor(verdict, now) {
 /** Class, zone and seat, as far as the ticket has them. */
 export function placeOf(ticket) {
   const className = ticket.className || _("Class {number}", { number: ticket.classNumber });
-  return [className, ticket.zoneName, ticket.seat ? _("Seat {number}", { number: ticket.seat }) : ""].filter(Boolean);
+  return [className, ticket.zoneName, ticket.seat ? _("seat {n}", { n: ticket.seat }) : ""].filter(Boolean);
 }
 
 function sentenceWithMoment({ code, moment, gate }, now) {
