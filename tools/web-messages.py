@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-from babel.messages.pofile import read_po
-
 from verifier.verdict import Code, Verdict
 from verifier.words import words_for
 
