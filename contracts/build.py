@@ -14,6 +14,7 @@ from typing import Any
 
 import solcx
 from eth_utils.crypto import keccak
+from solcx.exceptions import SolcError
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "src"
@@ -22,7 +23,7 @@ NODE_MODULES = HERE.parent / "node_modules"
 COMPILER = HERE / "solc.js"
 
 SETTINGS: dict[str, Any] = {
-    "optimizer": {"enabled": True, "runs": 200},
+    "optimizer": {"enabled": True, "runs": 800},
     "viaIR": True,
     "evmVersion": "cancun",
     # No metadata trailer: comments then change the input hash but not the bytecode.
@@ -30,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
 }
 
-_IMPORT = re.compile(r'^import\s+(?:[^"]*?\s+from\s+)?"([^"]+)";', re.MULTILINE)
+_IMPORT = re.compile(r"""^import\s+(?:[^"';]*?\s+from\s+)?["']([^"']+)["'];""", re.MULTILINE)
 
 
 def main() -> None:
@@ -92,7 +93,10 @@ def compiler_input(root: Path, settings: dict[str, Any] | None = None) -> dict[s
 
 def compile_input(standard_input: dict[str, Any]) -> dict[str, Any]:
     """What the compiler makes of it; a warning in our own sources is an error."""
-    output: dict[str, Any] = solcx.compile_standard(standard_input, solc_binary=COMPILER)
+    try:
+        output: dict[str, Any] = solcx.compile_standard(standard_input, solc_binary=COMPILER)
+    except SolcError as fault:
+        raise SystemExit(fault.message) from None
     faults = [
         fault["formattedMessage"]
         for fault in output.get("errors", [])

@@ -19,7 +19,7 @@ contract MetadataRenderer is IMetadataRenderer {
         string memory number = string.concat((tokenId >> 16).toString(), "-", (tokenId & 0xffff).toString());
         bytes memory json = abi.encodePacked(
             '{"name":"', string.concat(tickets.name(), " / ", class.label, " ", number).escapeJSON(),
-            '","description":"', tickets.description().escapeJSON(),
+            '","description":"', tickets.eventInfo().description.escapeJSON(),
             '","attributes":[', _attribute("Class", class.label.escapeJSON()),
             ",", _attribute("Status", _status(tickets, tokenId)),
             ",", _attribute("Policy", _policy(class.policy)), "]}"
@@ -32,7 +32,7 @@ contract MetadataRenderer is IMetadataRenderer {
         bytes memory json = abi.encodePacked(
             '{"name":"', tickets.name().escapeJSON(),
             '","symbol":"', tickets.symbol().escapeJSON(),
-            '","description":"', tickets.description().escapeJSON(), '"}'
+            '","description":"', tickets.eventInfo().description.escapeJSON(), '"}'
         );
         return string.concat(JSON, Base64.encode(json));
     }
@@ -42,8 +42,7 @@ contract MetadataRenderer is IMetadataRenderer {
     }
 
     function _status(IEventTickets tickets, uint256 tokenId) private view returns (string memory) {
-        (, bool cancelled) = tickets.stops();
-        if (cancelled) return "event cancelled";
+        if (tickets.eventInfo().cancelled) return "event cancelled";
         Status status = tickets.statusOf(tokenId);
         if (status == Status.Valid) return "valid";
         if (status == Status.Redeemed) return "used";

@@ -89,6 +89,20 @@ struct EventConfig {
     ClassConfig[] classes;
 }
 
+/// @notice An event as it stands.
+struct EventInfo {
+    bytes32 eventHash;
+    address custody;
+    address payee;
+    string description;
+    uint32 graceSeconds;
+    uint8 classCount; // classes are numbered from 0
+    uint8 stops; // bit field, SPEC 8.4
+    bool cancelled;
+    uint32 batchCount; // batches minted
+    uint32 highestBatch; // the highest number among them
+}
+
 /// @title The tickets of one event (SPEC 8)
 /// @notice ERC-721 whose owners are kept as contract code, batch by batch; a token takes storage only once it moves.
 interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IERC4906, IERC5192, IERC7572 {
@@ -108,8 +122,8 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     event TimesChanged(uint256 indexed class, uint256 opens, uint256 closes);
     /// @notice The policy of `class` changed.
     event PolicyChanged(uint256 indexed class, Policy policy);
-    /// @notice Tickets of one status word were admitted: ticket i of word w is bit 2*i of `mask` (SPEC 8.3).
-    event TicketsRedeemed(uint256 word, uint256 mask);
+    /// @notice Tickets became redeemed: ticket i of a word is bit 2*i of its mask (SPEC 8.3). A mask of 0 changed nothing.
+    event TicketsRedeemed(uint256[] words, uint256[] masks);
     /// @notice Tickets that could not be redeemed, since they were redeemed, suspended or revoked before.
     event RedeemOverlap(uint256 word, uint256 mask);
     /// @notice A ticket became void for good.
@@ -124,8 +138,8 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     event StopsChanged(uint8 stops);
     /// @notice The event won't happen; nothing can be minted, moved or redeemed any more.
     event EventCancelled();
-    /// @notice Royalties and primary sales go to `payee` from now on.
-    event PayeeChanged(address indexed payee);
+    /// @notice Royalties and primary sales go to `payee`, and `description` says what the event is, from now on.
+    event DetailsChanged(address indexed payee, string description);
 
     // ---------------------------------------------------------------- errors
 
@@ -189,6 +203,8 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     error NotMarket(address account);
     /// @notice Two lists must have the same length.
     error LengthMismatch(uint256 words, uint256 masks);
+    /// @notice The word at `index` is not above the one before it.
+    error WordsNotAscending(uint256 index);
     /// @notice Masks have bits at even places only, and at least one.
     error MaskInvalid(uint256 word, uint256 mask);
     /// @notice The mask names tickets that were never minted.
@@ -202,8 +218,8 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @param config The event.
     function initialize(EventConfig calldata config) external;
 
-    /// @notice SHA-256(platform id, event id); its first 8 bytes are the event tag (SPEC 1).
-    function eventHash() external view returns (bytes32);
+    /// @notice The event as it stands.
+    function eventInfo() external view returns (EventInfo memory);
 
     /// @notice The address that holds what buyers without a wallet bought. Fixed in the clone's code.
     function custody() external view returns (address);
@@ -211,25 +227,10 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @notice The market whose fills and settlements these tickets accept. Fixed in the implementation.
     function market() external view returns (address);
 
-    /// @notice Where royalties and primary sales go.
-    function payee() external view returns (address);
-
-    /// @notice What the event is, for people.
-    function description() external view returns (string memory);
-
-    /// @notice Seconds after a class's freeze in which the relayer may still submit moves.
-    function graceSeconds() external view returns (uint256);
-
-    /// @notice What is stopped (bit field, SPEC 8.4), and whether the event was cancelled.
-    function stops() external view returns (uint8 stopped, bool cancelled);
-
     /// @notice The admin, under the name that ERC-173 gives it, for marketplaces. It moves by {IRoles-proposeAdmin}.
     function owner() external view returns (address);
 
     // ------------------------------------------------------------- classes
-
-    /// @notice How many classes there are; they are numbered from 0.
-    function classCount() external view returns (uint256);
 
     /// @notice Class `class` as it stands.
     function classInfo(uint256 class) external view returns (ClassInfo memory);
@@ -246,11 +247,8 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @notice Makes a class's policy stricter, or thaws Frozen to MarketOnly. Admin only.
     function setPolicy(uint256 class, Policy policy) external;
 
-    /// @notice Changes where royalties and primary sales go. Admin only.
-    function setPayee(address account) external;
-
-    /// @notice Changes the description. Admin only.
-    function setDescription(string calldata text) external;
+    /// @notice Changes where royalties and primary sales go, and what the event is, for people. Admin only.
+    function setDetails(address payee, string calldata description) external;
 
     // ------------------------------------------------------------- minting
 
@@ -260,9 +258,6 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @param class The class of every ticket in the batch.
     /// @param owners 20 bytes each, sorted, never falling, none zero; 1 to 1,228 of them.
     function mint(uint32 number, uint8 class, bytes calldata owners) external;
-
-    /// @notice How many batches were minted, and the highest number among them.
-    function batches() external view returns (uint256 minted, uint256 highest);
 
     /// @notice Batch `number`; zeros if it was not minted.
     /// @return pointer The contract whose code is a zero byte and then the owners.
@@ -344,7 +339,7 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
 
     /// @notice Marks tickets as used. Ticket i of word w is bit 2*i of its mask. Those that are not valid are left as they
     /// are and reported by {RedeemOverlap}. Gate only.
-    /// @param words Token ids shifted right by 7.
+    /// @param words Token ids shifted right by 7; each above the one before it.
     /// @param masks Which tickets of each word.
     function redeemWords(uint256[] calldata words, uint256[] calldata masks) external;
 

@@ -6,10 +6,8 @@ pragma solidity 0.8.37;
 interface IRoles {
     /// @notice The roles of `account` are now `roles` (a bit field, SPEC 8.4).
     event RolesChanged(address indexed account, uint8 roles);
-    /// @notice `pending` may take over as admin from `validFrom` (seconds since 1970) on.
+    /// @notice `pending` may take over as admin from `validFrom` (seconds since 1970) on; zeros: the offer was withdrawn.
     event AdminProposed(address indexed pending, uint256 validFrom);
-    /// @notice The open proposal was withdrawn.
-    event AdminProposalWithdrawn(address indexed pending);
     /// @notice The admin changed.
     event AdminChanged(address indexed previous, address indexed current);
 
@@ -25,8 +23,6 @@ interface IRoles {
     error NotPendingAdmin(address account);
     /// @notice The hand-over can be accepted from `validFrom` on (seconds since 1970).
     error AdminDelayRunning(uint256 validFrom);
-    /// @notice There is no open proposal.
-    error NoAdminProposal();
 
     /// @notice The admin's address.
     function admin() external view returns (address);
@@ -37,20 +33,14 @@ interface IRoles {
     /// @notice The roles of `account` as a bit field (SPEC 8.4).
     function rolesOf(address account) external view returns (uint8);
 
-    /// @notice Whether `account` has every role in `roles`.
-    function hasRoles(address account, uint8 roles) external view returns (bool);
-
     /// @notice Adds `roles` to those of `account`. Admin only.
     function grantRoles(address account, uint8 roles) external;
 
     /// @notice Takes `roles` away from `account`, at once. Admin only.
     function revokeRoles(address account, uint8 roles) external;
 
-    /// @notice Offers the admin's role to `account`; it may accept after the delay. Replaces an open offer. Admin only.
+    /// @notice Offers the admin's role to `account`; it may accept after the delay. Replaces an open offer; zero withdraws it. Admin only.
     function proposeAdmin(address account) external;
-
-    /// @notice Withdraws the open offer. Admin only.
-    function withdrawAdminProposal() external;
 
     /// @notice Takes over as admin. Only the one it was offered to, and only after the delay.
     function acceptAdmin() external;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Path, Policy} from "../interfaces/IEventTickets.sol";
+import {ClassWord} from "./Words.sol";
 
 /// @dev Which policy allows which path (SPEC 8.6 shows the same table).
 library Policies {
@@ -12,8 +13,10 @@ library Policies {
     uint256 private constant SOULBOUND = 0x10; // 10000
     uint256 private constant TABLE = OPEN | MARKET_ONLY << 8 | FROZEN << 16 | SOULBOUND << 24;
 
-    function allows(Policy policy, Path path) internal pure returns (bool) {
-        return TABLE >> (uint256(policy) * 8 + uint256(path)) & 1 == 1;
+    function allows(ClassWord class, Path path) internal pure returns (bool) {
+        unchecked {
+            return TABLE >> (class.policyRow() + uint256(path)) & 1 == 1;
+        }
     }
 
     /// @dev Where the holder's signature is not enough. A claim and a fiat settlement are the platform's own calls.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Policy} from "../interfaces/IEventTickets.sol";
+import {ClassConfig, Policy} from "../interfaces/IEventTickets.sol";
 
 /// @dev Records that fill one storage slot each, lowest field first. SPEC 8.3 has the layouts.
 
@@ -83,7 +83,9 @@ library TokenWords {
     /// @dev The word after a move. The epoch must be below MAX_EPOCH.
     function moved(TokenWord w, address to, uint256 position_) internal pure returns (TokenWord) {
         uint256 kept = TokenWord.unwrap(w) & ~(uint256(type(uint160).max) | POSITION_MASK);
-        return TokenWord.wrap((kept | uint160(to) | position_ << 192) + EPOCH_ONE);
+        unchecked {
+            return TokenWord.wrap((kept | uint160(to) | position_ << 192) + EPOCH_ONE);
+        }
     }
 
     function withPaid(TokenWord w, uint256 price) internal pure returns (TokenWord) {
@@ -143,6 +145,11 @@ library ClassWords {
         return Policy(uint8(ClassWord.unwrap(w) >> 216));
     }
 
+    /// @dev The policy times eight: its row in the table of Policies.
+    function policyRow(ClassWord w) internal pure returns (uint256) {
+        return ClassWord.unwrap(w) >> 213 & 0xf8;
+    }
+
     function maxMoves(ClassWord w) internal pure returns (uint256) {
         return uint8(ClassWord.unwrap(w) >> 224);
     }
@@ -182,19 +189,9 @@ library ClassWords {
         return ClassWord.wrap(ClassWord.unwrap(w) - (count << 32));
     }
 
-    function pack(
-        uint256 capacity_,
-        uint256 faceValue_,
-        uint256 capBps_,
-        uint256 royaltyBps_,
-        uint256 opens_,
-        uint256 closes_,
-        Policy policy_,
-        uint256 maxMoves_
-    ) internal pure returns (ClassWord) {
-        return ClassWord.wrap(
-            capacity_ | faceValue_ << 64 | capBps_ << 104 | royaltyBps_ << 120 | opens_ << 136 | closes_ << 176
-                | uint256(policy_) << 216 | maxMoves_ << 224 | EXISTS
-        );
+    function pack(ClassConfig calldata c) internal pure returns (ClassWord) {
+        uint256 w = EXISTS | c.capacity | uint256(c.faceValue) << 64 | uint256(c.capBps) << 104;
+        w |= uint256(c.royaltyBps) << 120 | uint256(c.opens) << 136 | uint256(c.closes) << 176;
+        return ClassWord.wrap(w | uint256(c.policy) << 216 | uint256(c.maxMoves) << 224);
     }
 }

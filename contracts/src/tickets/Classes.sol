@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ClassConfig, ClassInfo, EventConfig, IEventTickets, Policy} from "../interfaces/IEventTickets.sol";
+import {ClassConfig, ClassInfo, EventConfig, EventInfo, IEventTickets, Policy} from "../interfaces/IEventTickets.sol";
 import {Policies} from "../lib/Policies.sol";
 import {ClassWord, ClassWords} from "../lib/Words.sol";
 import {Role} from "./Roles.sol";
@@ -22,16 +22,28 @@ abstract contract Classes is TicketStore {
         if (config.custody == address(0)) revert ConfigInvalid("custody");
         _event.initialized = true;
         _event.graceSeconds = config.graceSeconds;
-        (_name, _symbol, _description) = (config.name, config.symbol, config.description);
+        (_name, _symbol) = (config.name, config.symbol);
         _setAdmin(config.admin);
-        _setPayee(config.payee);
+        _setDetails(config.payee, config.description);
         for (uint256 i; i < config.roles.length; ++i) _grant(config.roles[i].account, config.roles[i].roles);
         for (uint256 i; i < config.classes.length; ++i) _addClass(config.classes[i]);
     }
 
     /// @inheritdoc IEventTickets
-    function classCount() external view returns (uint256) {
-        return _event.classCount;
+    function eventInfo() external view returns (EventInfo memory) {
+        EventState memory state = _event;
+        return EventInfo({
+            eventHash: _eventHash(),
+            custody: custody(),
+            payee: _payee,
+            description: _description,
+            graceSeconds: state.graceSeconds,
+            classCount: state.classCount,
+            stops: state.stops,
+            cancelled: state.cancelled,
+            batchCount: state.minted,
+            highestBatch: state.highest
+        });
     }
 
     /// @inheritdoc IEventTickets
@@ -87,13 +99,8 @@ abstract contract Classes is TicketStore {
     }
 
     /// @inheritdoc IEventTickets
-    function setPayee(address account) external onlyAdmin {
-        _setPayee(account);
-    }
-
-    /// @inheritdoc IEventTickets
-    function setDescription(string calldata text) external onlyAdmin {
-        _description = text;
+    function setDetails(address payee, string calldata text) external onlyAdmin {
+        _setDetails(payee, text);
         emit ContractURIUpdated();
         emit BatchMetadataUpdate(0, type(uint256).max);
     }
@@ -131,10 +138,10 @@ abstract contract Classes is TicketStore {
         for (uint256 class; class < count; ++class) _class[class] = _class[class].withHalted(halted);
     }
 
-    function _setPayee(address account) private {
-        if (account == address(0)) revert ConfigInvalid("payee");
-        _payee = account;
-        emit PayeeChanged(account);
+    function _setDetails(address payee, string calldata text) private {
+        if (payee == address(0)) revert ConfigInvalid("payee");
+        (_payee, _description) = (payee, text);
+        emit DetailsChanged(payee, text);
     }
 
     function _addClass(ClassConfig calldata config) private {
@@ -147,16 +154,7 @@ abstract contract Classes is TicketStore {
         if (config.opens >= config.closes) revert ConfigInvalid("closes");
         if (config.paymentToken != address(0) && config.unitsPerMinor == 0) revert ConfigInvalid("unitsPerMinor");
         _event.classCount = uint8(class + 1);
-        _class[class] = ClassWords.pack(
-            config.capacity,
-            config.faceValue,
-            config.capBps,
-            config.royaltyBps,
-            config.opens,
-            config.closes,
-            config.policy,
-            config.maxMoves
-        ).withHalted(_event.stops & STOP_MOVE != 0);
+        _class[class] = ClassWords.pack(config).withHalted(_event.stops & STOP_MOVE != 0);
         _payment[class] = uint160(config.paymentToken) | uint256(config.unitsPerMinor) << 160
             | uint256(uint24(config.currency)) << 232;
         _label[class] = config.label;

@@ -22,13 +22,17 @@ abstract contract Holdings is TicketStore {
     uint256 private constant COUNT_MASK = (1 << 28) - 1;
     uint256 private constant MAX_RECEIVED = INLINE + TokenWords.MAX_POSITION;
 
-    mapping(address holder => uint256) private _held;
-    mapping(address holder => mapping(uint256 index => uint256 tokenId)) private _more;
+    struct Holding {
+        uint256 word;
+        mapping(uint256 index => uint256 tokenId) more;
+    }
+
+    mapping(address holder => Holding) private _held;
 
     /// @inheritdoc IERC721
     function balanceOf(address holder) external view returns (uint256 balance) {
         if (holder == address(0)) revert ERC721InvalidOwner(address(0));
-        uint256 held = _held[holder];
+        uint256 held = _held[holder].word;
         balance = (held >> COUNT_SHIFT & COUNT_MASK);
         uint256 highest = _event.highest;
         for (uint256 number = 1; number <= highest; ++number) {
@@ -67,65 +71,73 @@ abstract contract Holdings is TicketStore {
             }
         }
         if (moved) {
-            uint256 received = _held[holder] >> COUNT_SHIFT & COUNT_MASK;
+            uint256 received = _held[holder].word >> COUNT_SHIFT & COUNT_MASK;
             for (uint256 i; i < received; ++i) _append(ids, _receivedAt(holder, i));
         }
     }
 
-    /// @dev Books a ticket out of `from`.
+    /// @dev Books a ticket out of `from`. Nothing here can leave its field: a holder's counts follow what was booked in.
     function _bookOut(address from, uint256 tokenId, TokenWord token) internal {
-        if (token.epoch() == 0) {
-            _held[from] += 1 << LEFT_SHIFT;
-            return;
-        }
-        uint256 held = _held[from];
-        uint256 last = (held >> COUNT_SHIFT & COUNT_MASK) - 1;
-        uint256 position = token.position();
-        uint256 lastId;
-        if (last < INLINE) {
-            uint256 shift = last * LANE_BITS;
-            lastId = held >> shift & LANE_MASK;
-            held ^= lastId << shift;
-        } else {
-            lastId = _more[from][last - INLINE];
-            delete _more[from][last - INLINE];
-        }
-        // The last one takes the place of the one that leaves.
-        if (lastId != tokenId) {
-            if (position == 0) {
-                held = _replace(held, tokenId, lastId);
-            } else {
-                _more[from][position - 1] = lastId;
+        unchecked {
+            Holding storage holding = _held[from];
+            uint256 held = holding.word;
+            if (token.epoch() == 0) {
+                holding.word = held + (1 << LEFT_SHIFT);
+                return;
             }
-            if (last >= INLINE) _token[lastId] = _token[lastId].withPosition(position);
+            uint256 last = (held >> COUNT_SHIFT & COUNT_MASK) - 1;
+            uint256 lastId;
+            if (last < INLINE) {
+                uint256 shift = last * LANE_BITS;
+                lastId = held >> shift & LANE_MASK;
+                held ^= lastId << shift;
+            } else {
+                lastId = holding.more[last - INLINE];
+                delete holding.more[last - INLINE];
+            }
+            // The last one takes the place of the one that leaves.
+            if (lastId != tokenId) {
+                uint256 position = token.position();
+                if (position == 0) {
+                    held = _replace(held, tokenId, lastId);
+                } else {
+                    holding.more[position - 1] = lastId;
+                }
+                if (last >= INLINE) _token[lastId] = _token[lastId].withPosition(position);
+            }
+            holding.word = held - (1 << COUNT_SHIFT);
         }
-        _held[from] = held - (1 << COUNT_SHIFT);
     }
 
     /// @dev Books a ticket in to `to`. Returns its place in the list beyond the first five: index + 1, or 0.
     function _bookIn(address to, uint256 tokenId) internal returns (uint256 position) {
-        uint256 held = _held[to];
-        uint256 received = held >> COUNT_SHIFT & COUNT_MASK;
-        if (received < INLINE) {
-            held |= tokenId << received * LANE_BITS;
-        } else {
-            if (received == MAX_RECEIVED) revert HoldingFull(to, MAX_RECEIVED);
-            _more[to][received - INLINE] = tokenId;
-            position = received - INLINE + 1;
+        unchecked {
+            Holding storage holding = _held[to];
+            uint256 held = holding.word;
+            uint256 received = held >> COUNT_SHIFT & COUNT_MASK;
+            if (received < INLINE) {
+                held |= tokenId << received * LANE_BITS;
+            } else {
+                if (received == MAX_RECEIVED) revert HoldingFull(to, MAX_RECEIVED);
+                holding.more[received - INLINE] = tokenId;
+                position = received - INLINE + 1;
+            }
+            holding.word = held + (1 << COUNT_SHIFT);
         }
-        _held[to] = held + (1 << COUNT_SHIFT);
     }
 
     function _receivedAt(address holder, uint256 index) private view returns (uint256) {
-        if (index < INLINE) return _held[holder] >> index * LANE_BITS & LANE_MASK;
-        return _more[holder][index - INLINE];
+        if (index < INLINE) return _held[holder].word >> index * LANE_BITS & LANE_MASK;
+        return _held[holder].more[index - INLINE];
     }
 
     /// @dev Puts `newId` into the lane that holds `oldId`; there is one.
     function _replace(uint256 held, uint256 oldId, uint256 newId) private pure returns (uint256) {
-        uint256 shift;
-        while (held >> shift & LANE_MASK != oldId) shift += LANE_BITS;
-        return held ^ (oldId ^ newId) << shift;
+        unchecked {
+            uint256 shift;
+            while (held >> shift & LANE_MASK != oldId) shift += LANE_BITS;
+            return held ^ (oldId ^ newId) << shift;
+        }
     }
 
     /// @dev Adds to an array that is the last thing in memory.

@@ -43,11 +43,6 @@ abstract contract Minting is TicketStore {
     }
 
     /// @inheritdoc IEventTickets
-    function batches() external view returns (uint256 minted, uint256 highest) {
-        return (_event.minted, _event.highest);
-    }
-
-    /// @inheritdoc IEventTickets
     function batchInfo(uint256 number)
         external
         view

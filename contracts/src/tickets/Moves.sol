@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {IEventTickets, Path, Policy, Status} from "../interfaces/IEventTickets.sol";
+import {IEventTickets, Path, Policy} from "../interfaces/IEventTickets.sol";
 import {Policies} from "../lib/Policies.sol";
 import {Signatures} from "../lib/Signatures.sol";
 import {ClassWord, TokenWord, TokenWords} from "../lib/Words.sol";
@@ -88,25 +88,27 @@ abstract contract Moves is Holdings, EIP712 {
     ) internal {
         address from = token.owner();
         if (to == address(0)) revert ERC721InvalidReceiver(address(0));
-        Status status = _statusOf(tokenId);
-        if (status != Status.Valid) revert TicketNotValid(tokenId, status);
+        if (_statusBits(tokenId) != 0) revert TicketNotValid(tokenId, _statusOf(tokenId));
         if (class.halted()) _requireRunning(STOP_MOVE);
-        if (!class.policy().allows(path)) revert PathNotAllowed(tokenId, class.policy(), path);
+        if (!Policies.allows(class, path)) revert PathNotAllowed(tokenId, class.policy(), path);
         address keeper = custody();
         if (to == keeper || (from == keeper) != (path == Path.Claim)) revert CustodyOnly(tokenId);
         if (path != Path.Claim) {
             _requireOpen(tokenId, class, operator);
             _requireMovesLeft(tokenId, token, class);
-        } else if (token.epoch() == TokenWords.MAX_EPOCH) {
-            revert MoveLimitReached(tokenId, TokenWords.MAX_EPOCH);
         }
 
         _bookOut(from, tokenId, token);
         token = token.moved(to, _bookIn(to, tokenId));
-        if (path == Path.Ask || path == Path.Fiat) token = token.withPaid(price);
-        if (path == Path.Claim) token = token.asClaimed();
+        if (path != Path.Transfer) token = _noted(token, path, price);
         _token[tokenId] = token;
         emit Transfer(from, to, tokenId);
+    }
+
+    /// @dev What a ticket remembers of the way it came.
+    function _noted(TokenWord token, Path path, uint256 price) private pure returns (TokenWord) {
+        if (path == Path.Claim) return token.asClaimed();
+        return path == Path.Gift ? token : token.withPaid(price);
     }
 
     /// @dev From `opens` until the freeze; after it, within the grace, only what the relayer submits.
@@ -115,15 +117,17 @@ abstract contract Moves is Holdings, EIP712 {
         uint256 closes = class.closes();
         if (block.timestamp < closes) return;
         bool late = block.timestamp >= closes + _event.graceSeconds;
-        if (late || !hasRoles(operator, Role.RELAYER)) revert MovesClosed(tokenId, closes);
+        if (late || !_hasRole(operator, Role.RELAYER)) revert MovesClosed(tokenId, closes);
     }
 
-    /// @dev A claim is no move of the buyer's, so it does not count.
+    /// @dev A claim is no move of the buyer's, so it does not count. (A ticket is claimed once, so it needs no limit.)
     function _requireMovesLeft(uint256 tokenId, TokenWord token, ClassWord class) private pure {
-        uint256 limit = class.maxMoves();
-        if (limit == 0) limit = TokenWords.MAX_EPOCH;
-        else if (token.claimed()) ++limit;
-        if (token.epoch() >= limit) revert MoveLimitReached(tokenId, limit);
+        unchecked {
+            uint256 limit = class.maxMoves();
+            if (limit == 0) limit = TokenWords.MAX_EPOCH;
+            else if (token.claimed()) ++limit;
+            if (token.epoch() >= limit) revert MoveLimitReached(tokenId, limit);
+        }
     }
 
     function _requireSignature(address signer, bytes32 digest, uint256 deadline, bytes calldata signature)
@@ -135,9 +139,9 @@ abstract contract Moves is Holdings, EIP712 {
     }
 
     function _requireConsent(uint256 tokenId, address operator, bytes32 digest, bytes calldata consent) private view {
-        if (hasRoles(operator, Role.RELAYER)) return;
+        if (_hasRole(operator, Role.RELAYER)) return;
         (address signer, ECDSA.RecoverError fault,) = ECDSA.tryRecoverCalldata(digest, consent);
-        if (fault != ECDSA.RecoverError.NoError || !hasRoles(signer, Role.RELAYER)) revert ConsentMissing(tokenId);
+        if (fault != ECDSA.RecoverError.NoError || !_hasRole(signer, Role.RELAYER)) revert ConsentMissing(tokenId);
     }
 
     function _digest(bytes32 kind, uint256 tokenId, uint256 epoch, address to, uint256 deadline)

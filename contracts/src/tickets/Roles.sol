@@ -49,11 +49,6 @@ abstract contract Roles is IRoles {
     }
 
     /// @inheritdoc IRoles
-    function hasRoles(address account, uint8 roles) public view returns (bool) {
-        return _roles[account] & roles == roles;
-    }
-
-    /// @inheritdoc IRoles
     function grantRoles(address account, uint8 roles) external onlyAdmin {
         _grant(account, roles);
     }
@@ -66,18 +61,9 @@ abstract contract Roles is IRoles {
 
     /// @inheritdoc IRoles
     function proposeAdmin(address account) external onlyAdmin {
-        if (account == address(0)) revert ZeroAddress();
-        _pendingAdmin = account;
-        _pendingFrom = uint64(block.timestamp + ADMIN_DELAY);
-        emit AdminProposed(account, _pendingFrom);
-    }
-
-    /// @inheritdoc IRoles
-    function withdrawAdminProposal() external onlyAdmin {
-        address pending = _pendingAdmin;
-        if (pending == address(0)) revert NoAdminProposal();
-        (_pendingAdmin, _pendingFrom) = (address(0), 0);
-        emit AdminProposalWithdrawn(pending);
+        uint64 from = account == address(0) ? 0 : uint64(block.timestamp + ADMIN_DELAY);
+        (_pendingAdmin, _pendingFrom) = (account, from);
+        emit AdminProposed(account, from);
     }
 
     /// @inheritdoc IRoles
@@ -101,7 +87,11 @@ abstract contract Roles is IRoles {
     }
 
     function _requireRole(address account, uint8 role) internal view {
-        if (!hasRoles(account, role)) revert MissingRole(account, role);
+        if (!_hasRole(account, role)) revert MissingRole(account, role);
+    }
+
+    function _hasRole(address account, uint8 role) internal view returns (bool) {
+        return _roles[account] & role != 0;
     }
 
     /// @dev The roles that the contract has work for.

@@ -33,6 +33,10 @@ abstract contract TicketStore is IEventTickets, Roles {
         uint32 highest; // batch number
     }
 
+    struct StatusWord {
+        uint256 bits;
+    }
+
     EventState internal _event;
     address internal _payee;
     string internal _name;
@@ -40,7 +44,7 @@ abstract contract TicketStore is IEventTickets, Roles {
     string internal _description;
     mapping(uint256 number => BatchWord) internal _batch;
     mapping(uint256 tokenId => TokenWord) internal _token;
-    mapping(uint256 word => uint256) internal _status;
+    mapping(uint256 word => StatusWord) internal _status;
     mapping(uint256 class => ClassWord) internal _class;
     mapping(uint256 class => uint256) internal _payment; // token 160 | units per minor unit 72 | currency 24
     mapping(uint256 class => string) internal _label;
@@ -51,15 +55,6 @@ abstract contract TicketStore is IEventTickets, Roles {
             mstore(0, 0)
             extcodecopy(address(), 12, CLONE_ARGS, 20)
             account := mload(0)
-        }
-    }
-
-    /// @inheritdoc IEventTickets
-    function eventHash() external view returns (bytes32 id) {
-        assembly ("memory-safe") {
-            mstore(0, 0)
-            extcodecopy(address(), 0, add(CLONE_ARGS, 20), 32)
-            id := mload(0)
         }
     }
 
@@ -86,27 +81,15 @@ abstract contract TicketStore is IEventTickets, Roles {
 
     /// @inheritdoc IEventTickets
     function statusWord(uint256 word) external view returns (uint256) {
-        return _status[word];
+        return _status[word].bits;
     }
 
-    /// @inheritdoc IEventTickets
-    function stops() external view returns (uint8 stopped, bool cancelled) {
-        return (_event.stops, _event.cancelled);
-    }
-
-    /// @inheritdoc IEventTickets
-    function payee() external view returns (address) {
-        return _payee;
-    }
-
-    /// @inheritdoc IEventTickets
-    function description() external view returns (string memory) {
-        return _description;
-    }
-
-    /// @inheritdoc IEventTickets
-    function graceSeconds() external view returns (uint256) {
-        return _event.graceSeconds;
+    /// @dev Fixed in the clone's code.
+    function _eventHash() internal view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            extcodecopy(address(), 0, add(CLONE_ARGS, 20), 32)
+            hash := mload(0)
+        }
     }
 
     /// @dev The ticket's record, with the owner from its batch if it never moved; an owner of zero if there is no such ticket.
@@ -127,7 +110,11 @@ abstract contract TicketStore is IEventTickets, Roles {
     }
 
     function _statusOf(uint256 tokenId) internal view returns (Status) {
-        return Status(_status[tokenId >> WORD_SHIFT] >> ((tokenId & 127) << 1) & 3);
+        return Status(_statusBits(tokenId));
+    }
+
+    function _statusBits(uint256 tokenId) internal view returns (uint256) {
+        return _status[tokenId >> WORD_SHIFT].bits >> ((tokenId & 127) << 1) & 3;
     }
 
     function _existingClass(uint256 class) internal view returns (ClassWord word) {
@@ -137,7 +124,9 @@ abstract contract TicketStore is IEventTickets, Roles {
 
     /// @dev Refuses when `what` is stopped, or the event cancelled.
     function _requireRunning(uint8 what) internal view {
-        if (_event.cancelled) revert CancelledEvent();
-        if (_event.stops & what != 0) revert Stopped(_event.stops);
+        EventState storage state = _event;
+        (bool cancelled, uint8 stopped) = (state.cancelled, state.stops);
+        if (cancelled) revert CancelledEvent();
+        if (stopped & what != 0) revert Stopped(stopped);
     }
 }
