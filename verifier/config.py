@@ -96,7 +96,7 @@ def load(folder: Folder) -> Config:
     except (ValueError, KeyError, TypeError):
         raise GateError(
             "config_damaged",
-            _("{path} can't be read. Restore it from where the gate was set up.").format(path=folder.config),
+            _("{path} can't be read. Restore it, or use another gate.").format(path=folder.config),
         ) from None
 
 

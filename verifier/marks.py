@@ -36,7 +36,7 @@ def load_marks(folder: Folder) -> Marks:
     except (ValueError, KeyError, TypeError):
         raise GateError(
             "marks_damaged",
-            _("{path} can't be read. Set this gate up anew in another folder.").format(path=folder.marks),
+            _("{path} can't be read. Restore it, or use another gate.").format(path=folder.marks),
         ) from None
 
 

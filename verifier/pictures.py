@@ -33,11 +33,13 @@ def read_picture(path: Path) -> tuple[str, ...] | PictureProblem:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                return PictureProblem("picture_too_large", _("{path} is too large.").format(path=path))
+                return _too_large(path)
             pixels = picture.convert("L")
+    except Image.DecompressionBombError:
+        return _too_large(path)
     except FileNotFoundError:
         return PictureProblem("no_such_picture", _("There is no file {path}.").format(path=path))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
         sentence = _("{path} can't be read as a picture. Take PNG or JPEG, and a whole file.")
         return PictureProblem("unreadable_picture", sentence.format(path=path))
     found = zxingcpp.read_barcodes(pixels, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
@@ -45,3 +47,8 @@ def read_picture(path: Path) -> tuple[str, ...] | PictureProblem:
         sentence = _("{path} shows no QR code, or not sharply enough.")
         return PictureProblem("picture_without_code", sentence.format(path=path))
     return tuple(one.text for one in sorted(found, key=lambda one: one.position.top_left.y))
+
+
+def _too_large(path: Path) -> PictureProblem:
+    sentence = _("{path} has more than {n} million pixels. Take a smaller picture.")
+    return PictureProblem("picture_too_large", sentence.format(path=path, n=MAX_PIXELS // 1_000_000))
