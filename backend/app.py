@@ -1,27 +1,56 @@
 """The web application: `create_app(services)` for tests and tools, `create_app_from_environment()` for a server."""
 
+import importlib
 import os
+from importlib.util import find_spec
 
 from apiflask import APIFlask
+from flask import Response, request
 
+from backend.i18n import LANGUAGES, set_language
 from backend.ops.supervise import die_with_parent
 from backend.settings import Settings, settings_from
+from backend.web import openapi
 from backend.web.problems import install_problems
+from backend.web.requests import MAX_BODY_BYTES
 from backend.wiring import Services, wire
+
+BLUEPRINTS = ("events", "orders", "payments", "status", "tickets", "gates", "pages")  # modules of backend.web
+
+_HEADERS = {  # of every answer that does not set its own
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 def create_app(wiring: Settings | Services) -> APIFlask:
     """The application, wired by settings or by services made already."""
     services = wiring if isinstance(wiring, Services) else wire(wiring)
-    app = APIFlask("truestub", title="Truestub", version="1", docs_path=None)
+    app = APIFlask(__name__, title="Truestub", version="1", docs_path=None, spec_path=openapi.PATH)
     app.extensions["truestub"] = services
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    openapi.describe(app)
     install_problems(app)
+    for name in BLUEPRINTS:
+        if find_spec(f"backend.web.{name}"):
+            app.register_blueprint(importlib.import_module(f"backend.web.{name}").bp)
+    secure = services.settings.public_url.startswith("https://")
 
-    @app.get("/healthz")
-    @app.doc(hide=True)
-    def healthz() -> dict[str, str]:
-        """Whether this process answers; says nothing of the database or the chain, which /status does."""
-        return {"status": "ok"}
+    @app.before_request
+    def _choose_language() -> None:
+        asked = request.headers.get("Accept-Language")
+        set_language(request.accept_languages.best_match(LANGUAGES, "en") if asked else "en")
+
+    @app.after_request
+    def _protect(answer: Response) -> Response:
+        for name, value in _HEADERS.items():
+            answer.headers.setdefault(name, value)
+        if secure:
+            answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        return answer
 
     return app
 

@@ -1,18 +1,23 @@
 """The one place where the application's parts are put together."""
 
-import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from backend import killpoints
 from backend.clock import Clock, system_clock
+from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
 from backend.sales.installation import installation_secret
+from backend.sales.payments.interface import Provider
+from backend.sales.payments.sandbox import Sandbox
+from backend.sales.till.till import Tills
 from backend.settings import Settings
+
+BANK_FILE = "sandbox-bank.sqlite"  # the sandbox's own book, in the data folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +28,33 @@ class Services:
     engine: Engine
     clock: Clock
     secret: bytes  # the installation's; order secrets and notification keys are derived from it
-    signer: Any
+    signer: SignerClient
+    tills: Tills
+    payments: Mapping[str, Provider]
+    bank: Sandbox | None  # the sandbox provider's other side, where there is one
 
     def close(self) -> None:
         """Let go of threads and connections."""
+        if self.bank is not None:
+            self.bank.close()
         self.engine.dispose()
 
 
 def wire(settings: Settings, clock: Clock = system_clock) -> Services:
     """Build everything from the settings; touches the disk, but no network."""
     killpoints.arm(settings.kill_at)
+    engine = open_database(settings)
+    secret = installation_secret(settings.keys_dir)
+    bank = Sandbox(settings.data_dir / BANK_FILE, secret) if settings.sandbox_payments else None
     return Services(
         settings=settings,
-        engine=open_database(settings),
+        engine=engine,
         clock=clock,
-        secret=installation_secret(settings.keys_dir),
-        signer=_signer(settings),
+        secret=secret,
+        signer=SignerClient(settings.signer_socket),
+        tills=Tills(engine),
+        payments={bank.name: bank} if bank is not None else {},
+        bank=bank,
     )
 
 
@@ -48,11 +64,3 @@ def open_database(settings: Settings) -> Engine:
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return make_engine(settings.database_url)
-
-
-def _signer(settings: Settings) -> Any:  # noqa: ANN401 - replaced by its type when the room has landed
-    try:
-        module = importlib.import_module("backend.credentials.signer_client")
-    except ModuleNotFoundError:
-        return None
-    return module.SignerClient(settings.signer_socket)

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from backend.domain.selling.facts import EventFacts
+from backend.domain.ids import ticket_id
+from backend.domain.selling.facts import EventFacts, OrderFacts, places_of
 from backend.domain.selling.outcomes import Held
 
 
@@ -27,6 +28,33 @@ def held_body(held: Held, event: EventFacts, labels: Mapping[int, str]) -> str:
                 "seats": [labels[seat] for seat in line.seats],
             }
             for line in held.lines
+        ],
+    }
+    return orjson.dumps(body).decode()
+
+
+def paid_body(
+    order: OrderFacts, currency: str, classes: Mapping[int, tuple[str, int]], labels: Mapping[int, str]
+) -> str:
+    """The answer to the payment that bought an order's tickets, as JSON: the same whenever it is asked for again.
+
+    `classes`: number -> code and zone. `labels`: seat number -> label.
+    """
+    places = [(classes[line.class_number], seat) for line in order.lines for seat in places_of(line)]
+    body: dict[str, Any] = {
+        "order_id": str(order.id),
+        "state": "paid",
+        "total_minor": order.total_minor,
+        "currency": currency,
+        "tickets": [
+            {
+                "ticket_id": str(ticket_id(order.id, position)),
+                "class": code,
+                "zone": zone,
+                "seat": labels.get(seat),
+                "stage": "paid",
+            }
+            for position, ((code, zone), seat) in enumerate(places)
         ],
     }
     return orjson.dumps(body).decode()

@@ -1,41 +1,132 @@
-"""The one place that maps codes to HTTP: every error leaves as RFC 9457 problem+json."""
+"""The one place that maps codes to HTTP: every error leaves as problem+json (RFC 9457).
 
+A code that is not listed is a conflict with the state of things: 409. `retry_after` in a refusal's details becomes the
+Retry-After header.
+"""
+
+import logging
+from typing import Any
+
+import orjson
 from apiflask import APIFlask
-from flask import Response, json
+from flask import Response, request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from backend.db.failures import failure_of
 from backend.errors import Refusal, Refused
 from backend.i18n import gettext as _
+from backend.sales.words import in_words, till_refusal
+
+MEDIA_TYPE = "application/problem+json"
+OTHER = 409
+
+_STATUS = {
+    400: (
+        "bad_request",
+        "invalid_json",
+        "idempotency_key_missing",
+        "idempotency_key_invalid",
+        "notification_unreadable",
+    ),
+    401: ("order_secret_missing", "gate_token_missing", "notification_forged"),
+    402: ("payment_declined",),
+    403: ("order_secret_wrong", "gate_token_wrong"),
+    404: (
+        "not_found",
+        "unknown_event",
+        "unknown_order",
+        "unknown_payment",
+        "unknown_ticket",
+        "no_key_list",
+        "no_bundle",
+    ),
+    405: ("method_not_allowed",),
+    413: ("body_too_large",),
+    415: ("not_json",),
+    422: (
+        *("invalid_request", "unknown_field", "unknown_class", "unknown_seat", "unknown_payment_method"),
+        *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
+        *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
+        *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing"),
+    ),
+    429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
+    500: ("internal_error",),
+    503: (
+        *("too_busy", "answer_unknown", "storage_full", "database_unreachable"),
+        *("signer_unreachable", "signer_busy", "signer_failed"),
+    ),
+}
+STATUS_OF = {code: status for status, codes in _STATUS.items() for code in codes}
+
+_log = logging.getLogger(__name__)
 
 
 def install_problems(app: APIFlask) -> None:
     """Answer every refusal and error of `app` as a problem."""
-
-    @app.errorhandler(Refused)
-    def _refused(error: Refused) -> Response:
-        return problem(error.refusal, 409)
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> Response:
-        return problem(
-            Refusal(error.name.lower().replace(" ", "_"), error.description or error.name), error.code or 500
-        )
-
-    @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> Response:
-        app.logger.error("unexpected %s", type(error).__name__, exc_info=error)
-        sentence = _("Something went wrong here. Nothing was lost; try again in a minute.")
-        return problem(Refusal("internal_error", sentence), 500)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(Exception, _unexpected)
 
 
-def problem(refusal: Refusal, status: int) -> Response:
-    """A problem+json answer (RFC 9457)."""
-    body = {
+def problem(refusal: Refusal) -> Response:
+    """The refusal as an answer."""
+    details = dict(refusal.details)
+    retry_after = details.get("retry_after")
+    status = STATUS_OF.get(refusal.code, OTHER)
+    body: dict[str, Any] = {
         "type": f"urn:truestub:problem:{refusal.code}",
         "title": refusal.code.replace("_", " "),
         "status": status,
         "code": refusal.code,
         "detail": refusal.sentence,
-        **refusal.details,
+        **details,
     }
-    return Response(json.dumps(body), status, mimetype="application/problem+json")
+    answer = Response(orjson.dumps(body), status, mimetype=MEDIA_TYPE)
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _refused(error: Refused) -> Response:
+    return problem(in_words(error).refusal)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    answer = problem(_HTTP_REFUSALS.get(status, _other_http)())
+    answer.status_code = status
+    for name, value in error.get_headers():
+        if name in ("Allow", "Location"):
+            answer.headers[name] = value
+    return answer
+
+
+def _database(error: SQLAlchemyError) -> Response:
+    failure = failure_of(error)
+    if failure is None:
+        return _unexpected(error)
+    _log.warning("the database failed (%s) under %s", failure, request.endpoint)
+    return problem(till_refusal("storage_full" if failure == "storage_full" else "database_unreachable"))
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("unexpected %s under %s", type(error).__name__, request.endpoint, exc_info=error)
+    return problem(Refusal("internal_error", _("Something went wrong here; nothing was lost. Try again in a minute")))
+
+
+_HTTP_REFUSALS = {
+    400: lambda: Refusal("bad_request", _("This request can't be understood")),
+    404: lambda: Refusal("not_found", _("There is nothing at this address")),
+    405: lambda: Refusal("method_not_allowed", _("This address takes other methods; see the Allow header")),
+    413: lambda: Refusal("body_too_large", _("The request is too large; send at most 64 KiB")),
+    415: lambda: Refusal("not_json", _("Send JSON, with Content-Type: application/json")),
+    429: lambda: Refusal("too_many_requests", _("Too many requests; slow down")),
+}
+
+
+def _other_http() -> Refusal:
+    return Refusal("bad_request", _("This request can't be answered"))

@@ -27,4 +27,4 @@ def decide(facts: Facts, requests: Sequence[Request], now_ms: int) -> Decision:
     """One outcome for each request, and the changes they make together. `now_ms` is the database's time."""
     book = Book(facts, now_ms)
     outcomes = [_RULES[type(request)](book, request) for request in requests]
-    return Decision(outcomes, book.changes)
+    return Decision(outcomes, book.changes, book.orders)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from backend.domain.seating import FREE, TAKEN, best_seats
-from backend.domain.selling.facts import ClassFacts, Facts, KeyFacts, LineFacts, OrderFacts, PaymentFacts
+from backend.domain.selling.facts import ClassFacts, Facts, KeyFacts, OrderFacts, PaymentFacts, places_of
 from backend.domain.selling.outcomes import Changes, NewTicket, PaymentChange
 
 
@@ -102,12 +102,8 @@ class Book:
 
     def add_tickets(self, order: OrderFacts, custody: bytes) -> None:
         owner = order.owner or custody
-        places = [(line.class_number, seat) for line in order.lines for seat in _places(line)]
+        places = [(line.class_number, seat) for line in order.lines for seat in places_of(line)]
         self.changes.tickets.extend(
             NewTicket(order.id, position, class_number, seat, owner)
             for position, (class_number, seat) in enumerate(places)
         )
-
-
-def _places(line: LineFacts) -> tuple[int, ...]:
-    return line.seats or (0,) * line.quantity

@@ -13,6 +13,7 @@ class ClassFacts:
 
     number: int
     code: str
+    zone: int
     price_minor: int
     seated: bool
     capacity: int
@@ -42,6 +43,11 @@ class LineFacts:
     quantity: int
     unit_price_minor: int
     seats: tuple[int, ...] = ()
+
+
+def places_of(line: LineFacts) -> tuple[int, ...]:
+    """The seat number of each ticket of the line; 0 for standing."""
+    return line.seats or (0,) * line.quantity
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """What the till answers, and the changes it makes. Outcomes are values; a refusal is one of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from backend.domain.selling.facts import LineFacts
+from backend.domain.selling.facts import LineFacts, OrderFacts
 from backend.domain.selling.requests import Key
 
 
@@ -29,16 +30,18 @@ class Started:
     order_id: UUID
     provider: str
     amount_minor: int
+    currency: str
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """The tickets are the buyer's. `late`: the hold had ended, but there was room."""
+    """The tickets are the buyer's. `late`: the hold had ended, but there was room. `body`: the answer, as JSON."""
 
     order_id: UUID
     payment_id: UUID
     late: bool = False
+    body: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One outcome for each request, in their order, and what to write."""
+    """One outcome for each request, in their order, what to write, and the orders as they are after it."""
 
     outcomes: list[Outcome]
     changes: Changes
+    orders: Mapping[UUID, OrderFacts]

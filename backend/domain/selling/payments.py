@@ -21,7 +21,9 @@ def start_payment(book: Book, request: StartPayment) -> Outcome:
         return No("hold_expired")
     if has_open_payment(book, order):
         return No("payment_under_way")
-    started = Started(request.payment_id, order.id, request.provider, order.total_minor, request.key)
+    started = Started(
+        request.payment_id, order.id, request.provider, order.total_minor, book.event.currency, request.key
+    )
     book.changes.started.append(started)
     book.payments[request.payment_id] = PaymentFacts(request.payment_id, order.id, "started")
     book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.payment_id)

@@ -5,6 +5,7 @@ because the connection broke during the commit, is simply run again: what was co
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -12,10 +13,10 @@ from sqlalchemy import Connection, Engine
 from backend.db.clock import now_ms
 from backend.domain.selling import decide
 from backend.domain.selling.facts import EventFacts, Facts, SeatFacts
-from backend.domain.selling.outcomes import Again, Decision, Held, No, Outcome
+from backend.domain.selling.outcomes import Again, Decision, Held, No, Outcome, Paid
 from backend.domain.selling.requests import Expire, Hold, Request
 from backend.killpoints import reach
-from backend.sales.answers import held_body
+from backend.sales.answers import held_body, paid_body
 from backend.sales.till import reading
 from backend.sales.till.seats import SeatMemory, claimants, few_seats
 from backend.sales.till.writing import write
@@ -54,15 +55,26 @@ def _transact(
         swept = [Expire(order_id) for order_id in reading.expired_holds(connection, event_id, now)]
         if swept:
             decision, seats = desk.decide([*swept, *requests])
-            decision = Decision(decision.outcomes[len(swept) :], decision.changes)
+            decision = replace(decision, outcomes=decision.outcomes[len(swept) :])
     reach("till.decided")
     labels = seats.layout.labels
+    classes = {one.number: (one.code, one.zone) for one in event.classes}
     bodies = {held.order_id: held_body(held, event, labels) for held in decision.changes.held}
     write(connection, event, decision.changes, now, bodies)
-    outcomes: list[Outcome] = [
-        Again(outcome.order_id, bodies[outcome.order_id]) if isinstance(outcome, Held) else _named(outcome)
-        for outcome in decision.outcomes
-    ]
+    outcomes: list[Outcome] = []
+    for outcome in decision.outcomes:
+        match outcome:
+            case Held(order_id=order_id):
+                outcomes.append(Again(order_id, bodies[order_id]))
+            case Paid(order_id=order_id):
+                outcomes.append(
+                    replace(outcome, body=paid_body(decision.orders[order_id], event.currency, classes, labels))
+                )
+            case No(code="seats_unknown"):
+                # The stock says there is room and no seat is free: only broken rows can do that.
+                outcomes.append(No("sold_out", {**outcome.details, "may_come_back": False}))
+            case _:
+                outcomes.append(outcome)
     return outcomes, decision
 
 
@@ -77,16 +89,17 @@ class _Desk:
 
     def decide(self, requests: Sequence[Request]) -> tuple[Decision, SeatFacts]:
         connection = self._connection
+        ids = reading.order_ids(requests)
         facts = Facts(
             event=self._event,
-            orders=reading.read_orders(connection, self._event.id, requests),
-            payments=reading.read_payments(connection, requests),
+            orders=reading.read_orders(connection, self._event.id, ids),
+            payments=reading.read_payments(connection, ids),
             keys=reading.read_keys(connection, requests),
         )
         named = {seat for order in facts.orders.values() for line in order.lines for seat in line.seats}
         reloaded = False
         while True:
-            facts = Facts(facts.event, facts.orders, facts.payments, facts.keys, self._seats(requests, named))
+            facts = replace(facts, seats=self._seats(requests, named))
             decision = decide(facts, requests, self._now)
             if _map_was_short(decision) and not reloaded:
                 self._memory.load(connection)
@@ -113,10 +126,3 @@ class _Desk:
 
 def _map_was_short(decision: Decision) -> bool:
     return any(isinstance(outcome, No) and outcome.code == "seats_unknown" for outcome in decision.outcomes)
-
-
-def _named(outcome: Outcome) -> Outcome:
-    # The stock says there is room and no seat is free: only broken rows can do that; the buyer is told "sold out".
-    if isinstance(outcome, No) and outcome.code == "seats_unknown":
-        return No("sold_out", {**outcome.details, "may_come_back": False})
-    return outcome

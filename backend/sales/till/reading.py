@@ -1,6 +1,6 @@
 """Read what a batch needs to know, under the event's lock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ _STOCK = (
     select(
         TicketClass.number,
         TicketClass.code,
+        TicketClass.zone,
         TicketClass.price_minor,
         TicketClass.seated,
         Stock.capacity,
@@ -55,7 +56,7 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
         ends_ms=first.ends_ms,
         custody=first.custody_address,
         classes=tuple(
-            ClassFacts(row.number, row.code, row.price_minor, row.seated, row.capacity, row.held, row.sold)
+            ClassFacts(row.number, row.code, row.zone, row.price_minor, row.seated, row.capacity, row.held, row.sold)
             for row in rows
         ),
     )
@@ -89,9 +90,13 @@ def key_of(request: Request) -> Key | None:
     return request.key if isinstance(request, Hold | StartPayment) else None
 
 
-def read_orders(connection: Connection, event_id: UUID, requests: Sequence[Request]) -> dict[UUID, OrderFacts]:
-    """The orders that the requests name, as far as they are this event's."""
-    ids = {request.order_id for request in requests if not isinstance(request, Hold)}
+def order_ids(requests: Iterable[Request]) -> set[UUID]:
+    """The existing orders that the requests are about."""
+    return {request.order_id for request in requests if not isinstance(request, Hold)}
+
+
+def read_orders(connection: Connection, event_id: UUID, ids: Collection[UUID]) -> dict[UUID, OrderFacts]:
+    """These orders, as far as they are this event's."""
     if not ids:
         return {}
     lines: dict[UUID, list[LineFacts]] = {}
@@ -120,9 +125,8 @@ def read_orders(connection: Connection, event_id: UUID, requests: Sequence[Reque
     }
 
 
-def read_payments(connection: Connection, requests: Sequence[Request]) -> dict[UUID, PaymentFacts]:
-    """Every payment of the orders whose payments matter to the requests."""
-    ids = {request.order_id for request in requests if not isinstance(request, Hold)}
+def read_payments(connection: Connection, ids: Collection[UUID]) -> dict[UUID, PaymentFacts]:
+    """Every payment of these orders."""
     if not ids:
         return {}
     query = select(Payment.id, Payment.order_id, Payment.state, Payment.provider_ref).where(

@@ -16,9 +16,11 @@ from queue import Empty, Full, Queue
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from backend.db.engine import read
 from backend.db.failures import failure_of
+from backend.db.models import Event
 from backend.domain.selling.outcomes import Outcome
 from backend.domain.selling.requests import Request
 from backend.errors import Refused, refuse
@@ -127,6 +129,17 @@ class Tills:
         self._engine = engine
         self._lock = threading.Lock()
         self._tills: dict[UUID, Till] = {}
+        self._by_slug: dict[str, UUID] = {}  # a slug never changes its event
+
+    def event_id(self, slug: str) -> UUID | None:
+        """The event of that slug."""
+        found = self._by_slug.get(slug)
+        if found is None:
+            with read(self._engine) as connection:
+                found = connection.execute(select(Event.id).where(Event.slug == slug)).scalar_one_or_none()
+            if found is not None:
+                self._by_slug[slug] = found
+        return found
 
     def of(self, event_id: UUID) -> Till:
         found = self._tills.get(event_id)

@@ -19,7 +19,7 @@ def write(connection: Connection, event: EventFacts, changes: Changes, now_ms: i
     """Everything in `changes`. `bodies`: the first answer of each new hold, by order."""
     _stock(connection, event, changes)
     _holds(connection, event, changes, now_ms)
-    _new_payments(connection, event, changes, now_ms)
+    _new_payments(connection, changes, now_ms)
     _keys(connection, changes, now_ms, bodies)
     _changed_payments(connection, changes, now_ms)
     _orders(connection, changes, now_ms)
@@ -81,7 +81,7 @@ def _holds(connection: Connection, event: EventFacts, changes: Changes, now_ms: 
     )
 
 
-def _new_payments(connection: Connection, event: EventFacts, changes: Changes, now_ms: int) -> None:
+def _new_payments(connection: Connection, changes: Changes, now_ms: int) -> None:
     _many(
         connection,
         insert(Payment),
@@ -93,7 +93,7 @@ def _new_payments(connection: Connection, event: EventFacts, changes: Changes, n
                 "provider_ref": None,
                 "idempotency_key": str(started.payment_id),
                 "amount_minor": started.amount_minor,
-                "currency": event.currency,
+                "currency": started.currency,
                 "state": "started",
                 "reason": None,
                 "created_ms": now_ms,

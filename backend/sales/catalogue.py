@@ -1,0 +1,119 @@
+"""What is on sale, as anybody may see it. Prices are all-in; times are RFC 3339 in UTC."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, select
+
+from backend.db.engine import read
+from backend.db.models import Chain, ChainContract, Event, Platform, Seat, SeatClaim, Stock, TicketClass
+from backend.sales.answers import rfc3339
+
+FEW_LEFT_PERCENT = 10  # below this share of the capacity, "few left" is said
+
+_HIDDEN = ("preparing",)
+
+
+def list_events(engine: Engine) -> list[dict[str, Any]]:
+    """Every event that was put on sale, the next one first."""
+    with read(engine) as connection:
+        rows = connection.execute(select(Event).where(Event.state.not_in(_HIDDEN)).order_by(Event.starts_ms)).all()
+        return [_headline(row) for row in rows]
+
+
+def describe_event(engine: Engine, slug: str) -> dict[str, Any] | None:
+    """Everything a buyer, a wallet or a market needs to know of an event; none if there is no such event."""
+    with read(engine) as connection:
+        event = connection.execute(select(Event).where(Event.slug == slug, Event.state.not_in(_HIDDEN))).one_or_none()
+        if event is None:
+            return None
+        platform = connection.execute(select(Platform.platform_id)).scalar_one()
+        contract = _contract(connection, event.id)
+        return {
+            **_headline(event),
+            "id": str(event.id),
+            "platform_id": platform.hex(),
+            "tag": event.tag.hex(),
+            "index": event.number,
+            "offline_policy": event.offline_policy,
+            "max_per_order": event.max_per_order,
+            "hold_seconds": event.hold_seconds,
+            "custody_address": _address(event.custody_address),
+            "contract": _address(contract.address) if contract else None,
+            "chain_id": contract.chain_id if contract else None,
+            "classes": _classes(connection, event),
+        }
+
+
+def _headline(event: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of events
+    return {
+        "slug": event.slug,
+        "name": event.name,
+        "venue": event.venue,
+        "time_zone": event.time_zone,
+        "currency": event.currency,
+        "state": event.state,
+        "doors_at": rfc3339(event.doors_ms),
+        "starts_at": rfc3339(event.starts_ms),
+        "ends_at": rfc3339(event.ends_ms),
+        "freeze_at": rfc3339(event.freeze_ms),
+    }
+
+
+def _classes(connection: Connection, event: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a row of events
+    query = (
+        select(TicketClass, Stock.capacity, Stock.held, Stock.sold)
+        .join(Stock, (Stock.event_id == TicketClass.event_id) & (Stock.class_number == TicketClass.number))
+        .where(TicketClass.event_id == event.id)
+        .order_by(TicketClass.number)
+    )
+    seats = _seats(connection, event.id)
+    return [
+        {
+            "code": row.code,
+            "number": row.number,
+            "name": row.name,
+            "zone": row.zone,
+            "price_minor": row.price_minor,
+            "currency": event.currency,
+            "capacity": row.capacity,
+            "sold_out": row.held + row.sold >= row.capacity,
+            "few_left": 100 * (row.capacity - row.held - row.sold) < FEW_LEFT_PERCENT * row.capacity,
+            "policy": row.policy,
+            "resale_cap_bps": row.resale_cap_bps,
+            "royalty_bps": row.royalty_bps,
+            "seated": row.seated,
+            "seats": seats.get(row.number, []),
+        }
+        for row in connection.execute(query)
+    ]
+
+
+def _seats(connection: Connection, event_id: UUID) -> dict[int, list[dict[str, Any]]]:
+    claims = (SeatClaim.event_id == Seat.event_id) & (SeatClaim.seat_number == Seat.number)
+    query = (
+        select(Seat.class_number, Seat.label, SeatClaim.order_id)
+        .outerjoin(SeatClaim, claims)
+        .where(Seat.event_id == event_id)
+        .order_by(Seat.number)
+    )
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.class_number, []).append({"label": row.label, "free": row.order_id is None})
+    return found
+
+
+def _contract(connection: Connection, event_id: UUID) -> Any:  # noqa: ANN401 - a row or none
+    """The event's contract, once it was seen on the chain we are following."""
+    query = (
+        select(ChainContract.address, Chain.chain_id)
+        .join(Chain, Chain.id == ChainContract.chain)
+        .where(ChainContract.event_id == event_id, ChainContract.kind == "event", ChainContract.code_hash.is_not(None))
+        .order_by(Chain.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def _address(address: bytes | None) -> str | None:
+    return "0x" + address.hex() if address is not None else None

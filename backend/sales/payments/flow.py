@@ -1,0 +1,140 @@
+"""Taking money for an order: written down, asked for, settled. Any step may be the last; the same call resumes it.
+
+The provider is asked outside of every transaction, between two commits of the till: `StartPayment` says that it will be
+asked, `Settle` what it said. A crash in between leaves a payment `started`; the buyer's repeated request, a
+notification, or the reconciler finds out what became of it.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy import Engine, select
+
+from backend.db.clock import now_ms
+from backend.db.engine import read
+from backend.db.models import Order, Payment
+from backend.domain.selling.outcomes import Again, MoneyBack, No, Noted, Paid, Started
+from backend.domain.selling.requests import Settle, StartPayment
+from backend.killpoints import reach
+from backend.sales.payments.interface import Charge, Provider, Said, Silent
+from backend.sales.till.till import Tills
+
+OPEN = ("started", "unknown")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentView:
+    """A payment as it stands. `body`: the buyer's answer, where this call made the tickets."""
+
+    id: UUID
+    order_id: UUID
+    event_id: UUID
+    provider: str
+    amount_minor: int
+    currency: str
+    state: str
+    reason: str | None = None
+    body: str | None = None
+
+
+def pay(
+    engine: Engine, tills: Tills, provider: Provider, event_id: UUID, request: StartPayment, token: str
+) -> PaymentView | No:
+    """Take the money and settle. The view says how it went: succeeded, declined, unknown, refunding or refunded."""
+    outcome = tills.of(event_id).ask(request)
+    reach("pay.started")
+    match outcome:
+        case Started():
+            payment = PaymentView(
+                outcome.payment_id,
+                outcome.order_id,
+                event_id,
+                outcome.provider,
+                outcome.amount_minor,
+                outcome.currency,
+                "started",
+            )
+            said = _charge(provider, payment, token)
+        case Again(resource_id=payment_id):
+            payment = find_payment(engine, payment_id)
+            if payment.state not in OPEN:
+                return payment
+            said = _resume(engine, provider, payment, token)
+        case No():
+            return outcome
+        case _:
+            raise AssertionError(outcome)
+    reach("pay.charged")
+    return settle(engine, tills, payment, said)
+
+
+def settle(engine: Engine, tills: Tills, payment: PaymentView, said: Said) -> PaymentView:
+    """Take note of what the provider said; the payment as it stands then."""
+    if said.amount_minor is not None and said.amount_minor != payment.amount_minor:
+        _log.error("payment %s: the provider took %d, not %d", payment.id, said.amount_minor, payment.amount_minor)
+        said = replace(said, verdict="unknown", reason="amount_differs")
+    request = Settle(payment.order_id, payment.id, said.verdict, said.reference, said.reason)
+    outcome = tills.of(payment.event_id).ask(request)
+    match outcome:
+        case Paid():
+            return replace(payment, state="succeeded", body=outcome.body)
+        case MoneyBack():
+            return replace(payment, state="refunding", reason=outcome.why)
+        case Noted():
+            return replace(payment, state=outcome.state, reason=said.reason)
+        case _:
+            return find_payment(engine, payment.id)
+
+
+def find_payment(engine: Engine, payment_id: UUID) -> PaymentView:
+    """The payment with this id; `LookupError` if there is none."""
+    query = (
+        select(
+            Payment.id,
+            Payment.order_id,
+            Order.event_id,
+            Payment.provider,
+            Payment.amount_minor,
+            Payment.currency,
+            Payment.state,
+            Payment.reason,
+        )
+        .join(Order, Order.id == Payment.order_id)
+        .where(Payment.id == payment_id)
+    )
+    with read(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise LookupError(payment_id)
+    return PaymentView(*row)
+
+
+def _charge(provider: Provider, payment: PaymentView, token: str) -> Said:
+    charge = Charge(payment.id, payment.amount_minor, payment.currency, token)
+    try:
+        return provider.charge(charge)
+    except Silent:
+        return Said(payment.id, "unknown")
+
+
+def _resume(engine: Engine, provider: Provider, payment: PaymentView, token: str) -> Said:
+    """What became of a payment that was cut short; it is asked for again only while its tickets are still kept."""
+    try:
+        said = provider.look_up(payment.id)
+    except Silent:
+        return Said(payment.id, "unknown")
+    if said is not None:
+        return said
+    if _still_held(engine, payment.order_id):
+        return _charge(provider, payment, token)
+    return Said(payment.id, "unknown")
+
+
+def _still_held(engine: Engine, order_id: UUID) -> bool:
+    with read(engine) as connection:
+        query = select(Order.state, Order.hold_expires_ms).where(Order.id == order_id)
+        order = connection.execute(query).one()
+        return bool(order.state == "held" and now_ms(connection) < order.hold_expires_ms)

@@ -1,0 +1,181 @@
+"""The shapes of the API's bodies: what is taken is checked against them, what is given is documented by them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from backend.web.requests import Body
+
+MAX_LINES = 20
+MAX_QUANTITY = 10_000  # far above any limit of an event, which the till tells with its number
+MAX_SEATS = 100
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+ChainAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+class LineIn(Body):
+    """So many tickets of one class; with `seats`, exactly these."""
+
+    class_code: Label = Field(alias="class", description="the class's code", examples=["standing"])
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+    seats: Annotated[list[Label], Field(max_length=MAX_SEATS)] | None = Field(
+        default=None, description="seat labels; leave out for standing room or for the best seats available"
+    )
+
+
+class OrderIn(Body):
+    """An order to be held."""
+
+    lines: Annotated[list[LineIn], Field(min_length=1, max_length=MAX_LINES)]
+    owner: ChainAddress | None = Field(
+        default=None, description="the buyer's chain address; without it the platform keeps the tokens in custody"
+    )
+
+
+class PaymentIn(Body):
+    """How to pay. `token` comes from the provider; the sandbox's tokens are behaviours, such as `approve`."""
+
+    method: Label
+    token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class LineOut(BaseModel):
+    """A line of an order."""
+
+    class_code: str = Field(alias="class")
+    quantity: int
+    unit_price_minor: int
+    seats: list[str]
+
+
+class HeldOut(BaseModel):
+    """An order whose tickets are kept for the buyer. `order_secret` is in this answer only."""
+
+    order_id: str
+    order_secret: str
+    state: Literal["held"]
+    total_minor: int
+    currency: str
+    hold_expires_at: str
+    lines: list[LineOut]
+
+
+class BoughtTicketOut(BaseModel):
+    """A ticket that was just paid."""
+
+    ticket_id: str
+    class_code: str = Field(alias="class")
+    zone: int
+    seat: str | None
+    stage: Literal["paid"]
+
+
+class PaidOut(BaseModel):
+    """The order is paid and the tickets are the buyer's."""
+
+    order_id: str
+    state: Literal["paid"]
+    total_minor: int
+    currency: str
+    tickets: list[BoughtTicketOut]
+
+
+class TicketOut(BaseModel):
+    """A ticket and how far it is: paid, batched (has its token id), minting, minted."""
+
+    ticket_id: str
+    class_code: str = Field(alias="class")
+    zone: int
+    seat: str | None
+    state: Literal["valid", "refunded", "revoked", "suspended"]
+    stage: Literal["paid", "batched", "minting", "minted"]
+    token_id: int | None
+    tx_hash: str | None
+    serial: int
+
+
+class PaymentOut(BaseModel):
+    """The newest payment of an order."""
+
+    state: Literal["started", "unknown", "succeeded", "declined", "refunding", "refunded"]
+    reason: str | None
+
+
+class OrderOut(BaseModel):
+    """An order as it stands."""
+
+    order_id: str
+    event: str
+    state: Literal["held", "paid", "expired", "cancelled", "refunded"]
+    total_minor: int
+    currency: str
+    hold_expires_at: str | None
+    paid_at: str | None
+    lines: list[LineOut]
+    payment: PaymentOut | None
+    tickets: list[TicketOut]
+    notice: str | None
+
+
+class SeatOut(BaseModel):
+    """A seat and whether it is free now."""
+
+    label: str
+    free: bool
+
+
+class ClassOut(BaseModel):
+    """A class of tickets. `price_minor` is all-in."""
+
+    code: str
+    number: int
+    name: str
+    zone: int
+    price_minor: int
+    currency: str
+    capacity: int
+    sold_out: bool
+    few_left: bool
+    policy: Literal["open", "market_only", "frozen", "soulbound"]
+    resale_cap_bps: int
+    royalty_bps: int
+    seated: bool
+    seats: list[SeatOut]
+
+
+class EventHeadOut(BaseModel):
+    """An event in the list."""
+
+    slug: str
+    name: str
+    venue: str
+    time_zone: str
+    currency: str
+    state: str
+    doors_at: str
+    starts_at: str
+    ends_at: str
+    freeze_at: str
+
+
+class EventsOut(BaseModel):
+    """Every event."""
+
+    events: list[EventHeadOut]
+
+
+class EventOut(EventHeadOut):
+    """An event with everything a buyer, a wallet or a market needs. Bytes are hex."""
+
+    id: str
+    platform_id: str
+    tag: str
+    index: int
+    offline_policy: Literal["local", "home", "refuse"]
+    max_per_order: int
+    hold_seconds: int
+    custody_address: str | None
+    contract: str | None
+    chain_id: int | None
+    classes: list[ClassOut]

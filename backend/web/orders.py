@@ -1,0 +1,105 @@
+"""Orders and their payments. Each handler reads, asks the till or the provider, and tells."""
+
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response
+from sqlalchemy import Engine
+
+from backend.domain.ids import new_id
+from backend.domain.selling.outcomes import No
+from backend.domain.selling.requests import LineWanted, StartPayment
+from backend.errors import Refusal, Refused, refuse
+from backend.i18n import gettext as _
+from backend.sales import orders
+from backend.sales.order_view import order_view, paid_answer
+from backend.sales.payments.flow import PaymentView, pay
+from backend.sales.words import refusal
+from backend.web.models import HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
+from backend.web.problems import problem
+from backend.web.requests import bearer, keyed, reply, services, takes
+
+JSON = "application/json"
+
+bp = APIBlueprint("orders", __name__, url_prefix="/api/v1", tag="Orders")
+
+
+@bp.post("/events/<slug>/orders")
+@bp.output(HeldOut, 201)
+@bp.doc(responses=[400, 404, 409, 422, 503])
+@keyed(bp)
+@takes(bp, OrderIn)
+def create_order(slug: str, key: str, body: OrderIn) -> Response:
+    """Hold tickets. They are kept until `hold_expires_at`; keep `order_secret`, it opens the order."""
+    parts = services()
+    event_id = parts.tills.event_id(slug)
+    if event_id is None:
+        raise refuse("unknown_event", _("There is no such event"))
+    answer = orders.hold(
+        parts.tills,
+        parts.secret,
+        event_id,
+        new_id(int(parts.clock() * 1000)),
+        tuple(LineWanted(line.class_code, line.quantity, tuple(line.seats or ())) for line in body.lines),
+        bytes.fromhex(body.owner[2:]) if body.owner else None,
+        key,
+    )
+    return Response(reply(answer), 201, mimetype=JSON)
+
+
+@bp.get("/orders/<uuid:order_id>")
+@bp.output(OrderOut)
+@bp.doc(responses=[401, 404], security="order_secret")
+def read_order(order_id: UUID) -> Response:
+    """The order as it stands, with its tickets."""
+    parts = services()
+    orders.event_of_order(parts.engine, order_id, bearer())
+    return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
+
+
+@bp.delete("/orders/<uuid:order_id>")
+@bp.output(OrderOut)
+@bp.doc(responses=[401, 404, 409, 503], security="order_secret")
+def release_order(order_id: UUID) -> Response:
+    """Give the tickets back before paying."""
+    parts = services()
+    orders.release(parts.tills, orders.event_of_order(parts.engine, order_id, bearer()), order_id)
+    return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
+
+
+@bp.post("/orders/<uuid:order_id>/payments")
+@bp.output(PaidOut)
+@bp.doc(responses=[202, 400, 401, 402, 404, 409, 422, 503], security="order_secret")
+@keyed(bp)
+@takes(bp, PaymentIn)
+def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
+    """Pay for a held order. 202: the provider has not answered yet; repeat the request, or look at the order."""
+    parts = services()
+    event_id = orders.event_of_order(parts.engine, order_id, bearer())
+    provider = parts.payments.get(body.method)
+    if provider is None:
+        raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.payments)))
+    request = StartPayment(
+        order_id,
+        new_id(int(parts.clock() * 1000)),
+        provider.name,
+        orders.make_key(orders.PAYMENT_SCOPE, order_id, key, [body.method, body.token]),
+    )
+    paid = pay(parts.engine, parts.tills, provider, event_id, request, body.token)
+    if isinstance(paid, No):
+        raise Refused(refusal(paid))
+    return _payment_answer(parts.engine, paid)
+
+
+def _payment_answer(engine: Engine, paid: PaymentView) -> Response:
+    match paid.state:
+        case "succeeded":
+            return Response(paid.body or paid_answer(engine, paid.order_id), mimetype=JSON)
+        case "declined":
+            sentence = _("The payment was declined; nothing was taken. Try again, or pay another way")
+            return problem(Refusal("payment_declined", sentence, {"reason": paid.reason}))
+        case "started" | "unknown":
+            return Response(reply(order_view(engine, paid.order_id)), 202, mimetype=JSON, headers={"Retry-After": "2"})
+        case _:
+            sentence = _("The payment came when the tickets were gone; your money is on its way back")
+            return problem(Refusal("payment_too_late", sentence, {"reason": paid.reason}))
