@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from backend.chain.breaker import Breaker
-from backend.chain.transport import Transport, TransportError
+from backend.chain.transport import Answer, Transport, TransportError
 
 DEADLINE_SECONDS = 3.0  # for an answer, whole; hangs and drips end here
 MAX_BATCH_CALLS = 200  # of one HTTP request
@@ -83,9 +83,7 @@ class Node:
         try:
             body = encoded[0] if len(encoded) == 1 else b"[" + b",".join(encoded) + b"]"
             answer = self._transport.post(self.url, body, deadline_seconds)
-            if answer.status != HTTP_OK:
-                raise TransportError(f"http_{answer.status}")
-            results = _results(answer.body, len(encoded))
+            results = _results(answer, len(encoded))
         except TransportError as error:
             self._breaker.failed()
             raise NodeUnreachable(self.name, error.reason) from None
@@ -117,10 +115,12 @@ def _requests(calls: Sequence[Call]) -> Iterator[list[bytes]]:
         yield encoded
 
 
-def _results(body: bytes, count: int) -> list[Any]:
-    """The answers in the order of the calls; anything that is not an answer to each call is junk."""
+def _results(answer: Answer, count: int) -> list[Any]:
+    """What the node says to each call, in their order; anything that does not answer each call once is junk."""
+    if answer.status != HTTP_OK:
+        raise TransportError(f"http_{answer.status}")
     try:
-        answers = orjson.loads(body)
+        answers = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         raise TransportError("junk") from None
     if isinstance(answers, dict) and count > 1 and "error" in answers:
@@ -131,12 +131,12 @@ def _results(body: bytes, count: int) -> list[Any]:
         raise TransportError("junk")
     results: list[Any] = [None] * count
     seen = set()
-    for answer in answers:
-        index = answer.get("id") if isinstance(answer, dict) else None
+    for said in answers:
+        index = said.get("id") if isinstance(said, dict) else None
         if not isinstance(index, int) or not 0 <= index < count or index in seen:
             raise TransportError("junk")
         seen.add(index)
-        results[index] = _result(answer)
+        results[index] = _result(said)
     return results
 
 

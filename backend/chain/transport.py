@@ -106,4 +106,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise TransportError("too_large")
         chunks.append(chunk)
     return b"".join(chunks)
-
