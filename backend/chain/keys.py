@@ -4,19 +4,14 @@ The relayer pays for gas and holds the minting right; it can't move anybody's ti
 directly, since batches are signed by the hundred; eth-account is the oracle of the tests.
 """
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from secrets import token_hex
 
 import rlp
 from coincurve import PrivateKey
 from eth_hash.auto import keccak
 
-from backend.errors import SettingError
-from backend.i18n import gettext as _
-from backend.settings import Settings, require_private
+from backend.credentials.private_files import create_private, make_private_folder, read_private, unreadable
+from backend.settings import Settings
 
 KEY_FILE = "relayer.key"
 EIP1559_TYPE = b"\x02"
@@ -66,34 +61,17 @@ class RelayerKey:
 
 def ensure_relayer_key(settings: Settings) -> RelayerKey:
     """The installation's relayer key, made at the first call. Development uses anvil's first account."""
-    path = settings.keys_dir / KEY_FILE
-    if not path.exists():
-        settings.keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_once(path, DEVELOPMENT_KEY if settings.environment == "development" else PrivateKey().secret)
+    make_private_folder(settings.keys_dir)
+    secret = DEVELOPMENT_KEY if settings.environment == "development" else PrivateKey().secret
+    create_private(settings.keys_dir / KEY_FILE, secret.hex() + "\n")
     return load_relayer_key(settings)
 
 
 def load_relayer_key(settings: Settings) -> RelayerKey:
     """Read the key; `SettingError` names the file if it is missing, damaged or readable by others."""
     path = settings.keys_dir / KEY_FILE
-    if not path.is_file():
-        raise SettingError(str(path), _("is missing; restore it from your backup, or run truestub init"))
-    require_private(path)
+    text = read_private(path).strip()
     try:
-        return RelayerKey(bytes.fromhex(path.read_text("ascii").strip()))
+        return RelayerKey(bytes.fromhex(text))
     except ValueError:
-        raise SettingError(str(path), _("is damaged; restore it from your backup")) from None
-
-
-def _write_once(path: Path, secret: bytes) -> None:
-    """Make the file appear whole and on disk; one that is there already, made by another process, stays."""
-    draft = path.with_name(f".{path.name}.{token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secret.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+        raise unreadable(path) from None

@@ -41,11 +41,12 @@ def start(
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())
-    command = anvil_command(port, settings.chain_id, settings.finality_blocks, load or (kept if kept.exists() else None))
+    command = anvil_command(
+        port, settings.chain_id, settings.finality_blocks, load or (kept if kept.exists() else None)
+    )
     process = subprocess.Popen(  # noqa: S603 - our own node
         command,
         stdin=subprocess.DEVNULL,
-        start_new_session=False,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - only prctl, which is safe here
     )
     typer.echo(_("The node runs on %(url)s, chain %(chain)d.") % {"url": _url(port), "chain": settings.chain_id})

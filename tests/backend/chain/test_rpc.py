@@ -8,8 +8,8 @@ import pytest
 from backend.chain.breaker import FAILURES, LONGEST_REST_SECONDS
 from backend.chain.rpc import Call, Node, NodeUnreachable, RpcError
 from backend.chain.transport import Transport
-from tests.support.chain_node import ChainNode
 from tests.support.bad_proxy import BadProxy
+from tests.support.chain_node import ChainNode
 from tests.support.postgres import free_port
 
 SHORT_SECONDS = 0.4
@@ -72,7 +72,9 @@ def test_misbehaviour_has_a_name_and_ends_at_the_deadline(
     assert time.monotonic() - started < 5 * SHORT_SECONDS
 
 
-def test_a_hanging_node_ends_at_the_deadline_and_answers_again_once_woken(transport: Transport, anvil: ChainNode) -> None:
+def test_a_hanging_node_ends_at_the_deadline_and_answers_once_woken(
+    transport: Transport, anvil: ChainNode
+) -> None:
     node = Node(anvil.url, transport)
     anvil.hang()
     with pytest.raises(NodeUnreachable, match="deadline"):
