@@ -34,9 +34,15 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _truestub() -> None:
+    # Keeps commands named even while only one of them is mounted.
+    pass
+
+
 def main() -> None:
     """Run the command line; what the operator can mend is one line on standard error."""
-    _mount()
+    _mount(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
     except Refused as error:
@@ -49,12 +55,14 @@ def main() -> None:
         _fail("system_error", f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
 
 
-def _mount() -> None:
+def _mount(wanted: str) -> None:
+    """Import the wanted command alone, since all of them together take seconds; all if it is none of them."""
+    chosen = {wanted} if wanted in (*COMMANDS, *GROUPS) else {*COMMANDS, *GROUPS}
     for name in COMMANDS:
-        if find_spec(f"backend.cli.{name}"):
+        if name in chosen and find_spec(f"backend.cli.{name}"):
             app.command(name)(getattr(importlib.import_module(f"backend.cli.{name}"), name))
     for name, module in GROUPS.items():
-        if find_spec(f"backend.cli.{module}"):
+        if name in chosen and find_spec(f"backend.cli.{module}"):
             app.add_typer(importlib.import_module(f"backend.cli.{module}").app, name=name)
 
 

@@ -47,6 +47,7 @@ def start(
     process = subprocess.Popen(  # noqa: S603 - our own node
         command,
         stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal reaches us alone: we save before the node ends
         preexec_fn=die_with_parent,  # noqa: PLW1509 - only prctl, which is safe here
     )
     typer.echo(_("The node runs on %(url)s, chain %(chain)d.") % {"url": _url(port), "chain": settings.chain_id})

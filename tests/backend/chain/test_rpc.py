@@ -72,9 +72,7 @@ def test_misbehaviour_has_a_name_and_ends_at_the_deadline(
     assert time.monotonic() - started < 5 * SHORT_SECONDS
 
 
-def test_a_hanging_node_ends_at_the_deadline_and_answers_once_woken(
-    transport: Transport, anvil: ChainNode
-) -> None:
+def test_a_hanging_node_ends_at_the_deadline_and_answers_once_woken(transport: Transport, anvil: ChainNode) -> None:
     node = Node(anvil.url, transport)
     anvil.hang()
     with pytest.raises(NodeUnreachable, match="deadline"):

@@ -1,0 +1,64 @@
+"""`truestub node` as an operator runs it."""
+
+import json
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import Installation, wait_until
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    made = Installation(tmp_path)
+    yield made
+    made.close()
+
+
+def _height(installation: Installation) -> int | None:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}).encode()
+    request = urllib.request.Request(installation.node_url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=2) as answer:
+            return int(json.load(answer)["result"], 16)
+    except OSError:
+        return None
+
+
+def _start(installation: Installation) -> int:
+    installation.start("node", "node", "start", "--port", str(installation.node_port))
+    wait_until(lambda: _height(installation) is not None, "the node")
+    return _height(installation) or 0
+
+
+def test_the_node_saves_itself_when_stopped_and_goes_on_from_there(installation: Installation) -> None:
+    _start(installation)
+    reached = wait_until(lambda: (_height(installation) or 0) >= 1 and _height(installation), "a block")
+    process = installation.processes["node"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert _height(installation) is None
+    assert _start(installation) >= reached
+
+
+def test_a_killed_node_leaves_no_anvil_behind(installation: Installation) -> None:
+    _start(installation)
+    installation.kill("node")
+    wait_until(lambda: _height(installation) is None, "the port to close")
+
+
+def test_a_state_can_be_saved_while_it_runs_and_a_used_port_is_refused(installation: Installation) -> None:
+    _start(installation)
+    file = installation.folder / "saved.state"
+    assert str(file) in installation.run("node", "save", str(file))
+    assert json.loads(file.read_bytes())["blocks"]
+    with pytest.raises(AssertionError, match="port_in_use"):
+        installation.run("node", "start", "--port", str(installation.node_port))
+
+
+def test_no_node_is_said_in_a_sentence(installation: Installation) -> None:
+    with pytest.raises(AssertionError, match="node_unreachable"):
+        installation.run("node", "save", str(installation.folder / "x"))
