@@ -1,0 +1,111 @@
+/**
+ * From an order to tickets that work without a network: reads the order, binds a device key to each ticket, stores what
+ * comes back. Every step can be cut off and done again.
+ */
+
+import { possessionMessage } from "../../credential/web/binding.js";
+import { fromHex, hex } from "../../credential/web/wire.js";
+import { ApiProblem, bindDevice, readEvent, readOrder } from "./api.js";
+import { makeDeviceKey, signerFor } from "./device_key.js";
+
+const PERMISSION_SECONDS = 24 * 3600; // how long a binding request may be used; longer than clocks are usually wrong
+const FIRST_NUMBER = 1;
+const TRIES = 3; // with the numbers that the server names
+const LOCK = "truestub-wallet-bind"; // one tab binds at a time
+
+/** Reads the order and its event, and stores what they say of its tickets. Rejects with ApiProblem. */
+export async function refreshOrder(vault, order) {
+  const told = await readOrder(order);
+  const event = await readEvent(told.event);
+  const classes = new Map(event.classes.map((one) => [one.code, one.name]));
+  await vault.putOrder({ orderId: order.orderId, state: told.state, event: told.event, notice: told.notice ?? null });
+  for (const ticket of told.tickets) {
+    await vault.putTicket({
+      ticketId: ticket.ticket_id,
+      orderId: order.orderId,
+      event: eventFields(event),
+      className: classes.get(ticket.class) ?? ticket.class,
+      seat: ticket.seat ?? null,
+      state: ticket.state ?? "valid",
+      stage: ticket.stage,
+      tokenId: ticket.token_id === null || ticket.token_id === undefined ? null : String(ticket.token_id),
+    });
+  }
+}
+
+/**
+ * Binds a new or begun key to `ticket` and stores the credential. `mayTakeOver`: the holder agreed that a code on another
+ * device, or one whose key was lost, stops working. Rejects with ApiProblem; `bound_elsewhere` asks for that agreement.
+ */
+export function bindTicket(vault, order, ticket, mayTakeOver) {
+  return navigator.locks.request(LOCK, () => bindNow(vault, order, ticket, mayTakeOver));
+}
+
+async function bindNow(vault, order, ticket, mayTakeOver) {
+  const begun = (await vault.key(ticket.ticketId, "next")) ?? {
+    ...(await makeDeviceKey()), number: FIRST_NUMBER, epoch: 0, requestKey: crypto.randomUUID(),
+  };
+  let key = begun;
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    await vault.putKey(ticket.ticketId, "next", key);
+    try {
+      const issued = await bindDevice(order, ticket.ticketId, await requestFor(ticket, key), key.requestKey);
+      await vault.bind(credentialFields(ticket, issued), { ...key, serial: issued.serial });
+      return;
+    } catch (error) {
+      key = corrected(key, error, mayTakeOver);
+    }
+  }
+  throw new ApiProblem("server_error", null, {}, null);
+}
+
+/** The same key with what the server said is current; rethrows what can't be mended so. */
+function corrected(key, error, mayTakeOver) {
+  const { code, details = {} } = error;
+  const requestKey = crypto.randomUUID(); // another request than the one refused
+  if (code === "wrong_epoch" && details.epoch !== key.epoch) return { ...key, epoch: details.epoch, requestKey };
+  const mustMove = code === "wrong_binding_number" || code === "credential_withdrawn";
+  if (!mustMove || details.next_number === key.number) throw error;
+  if (!mayTakeOver) throw new ApiProblem("bound_elsewhere", null, {}, null);
+  return { ...key, number: details.next_number, requestKey };
+}
+
+async function requestFor(ticket, key) {
+  const { platformId, eventTag } = ticket.event;
+  const expiry = Math.floor(Date.now() / 1000) + PERMISSION_SECONDS;
+  const { number, epoch, publicKey: deviceKey } = key;
+  const binding = { eventTag, tokenId: BigInt(ticket.tokenId), epoch, number, deviceKey, expiry };
+  const possession = await signerFor(key)(possessionMessage(platformId, binding));
+  return { device_key: hex(deviceKey), number, epoch, expiry, possession_signature: hex(possession) };
+}
+
+function credentialFields(ticket, issued) {
+  return {
+    ticketId: ticket.ticketId,
+    credential: fromHex(issued.credential),
+    serial: issued.serial,
+    eventIndex: issued.event_index,
+    notBefore: issued.not_before,
+    expires: issued.expires,
+  };
+}
+
+function eventFields(event) {
+  return {
+    slug: event.slug,
+    name: event.name,
+    venue: event.venue ?? "",
+    timeZone: event.time_zone ?? null,
+    doors: momentOf(event.doors_at ?? event.doors),
+    starts: momentOf(event.starts_at ?? event.starts),
+    ends: momentOf(event.ends_at ?? event.ends),
+    platformId: fromHex(event.platform_id),
+    eventTag: fromHex(event.event_tag ?? event.tag),
+  };
+}
+
+/** Unix seconds of an RFC 3339 time; null if there is none. */
+function momentOf(text) {
+  const moment = Date.parse(text ?? "");
+  return Number.isNaN(moment) ? null : moment / 1000;
+}
