@@ -15,6 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "ngettext": (1, 2)}
+METHODS = [("**/vendor/**", "ignore"), ("**.py", "python"), ("**.js", "javascript")]
 NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -25,7 +26,7 @@ def catalogue(room: Path) -> Path:
 def updated(room: Path) -> tuple[Catalog, bytes, bytes]:
     """The catalogue with the room's present sentences, and the bytes of its .po and .mo; changes nothing."""
     template = Catalog()
-    for _file, _line, message, comments, context in extract_from_dir(str(room), keywords=KEYWORDS):
+    for _file, _line, message, comments, context in extract_from_dir(str(room), METHODS, keywords=KEYWORDS):
         template.add(message, auto_comments=comments, context=context)
     path = catalogue(room)
     translated = read_po(BytesIO(path.read_bytes() if path.exists() else b""), locale="zh")
@@ -44,7 +45,14 @@ def updated(room: Path) -> tuple[Catalog, bytes, bytes]:
 
 def untranslated(messages: Catalog) -> list[str]:
     """Sentences without a translation, and translations whose {placeholders} differ."""
-    return [str(message.id) for message in messages if message.id and (not message.string or message.check())]
+    return [
+        str(message.id) for message in messages if message.id and (not _is_whole(message.string) or message.check())
+    ]
+
+
+def _is_whole(translation: str | tuple[str, ...]) -> bool:
+    """Every form of a plural is there."""
+    return bool(translation) and all(translation)
 
 
 def main(rooms: list[str]) -> int:
