@@ -31,8 +31,8 @@ enum Path {
 enum Status {
     Valid,
     Redeemed,
-    Suspended,
-    Revoked
+    Revoked,
+    Suspended
 }
 
 /// @notice A class of tickets when it is made. Money is in minor units of `currency`.
@@ -235,6 +235,16 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @notice Class `class` as it stands.
     function classInfo(uint256 class) external view returns (ClassInfo memory);
 
+    /// @notice In what a class is paid on chain, and who gets it. Fixed for good but for the payee.
+    /// @return token An ERC-20; zero: the native coin.
+    /// @return unitsPerMinor Of the token for one minor unit; 0: not sold on chain.
+    /// @return receiver Of primary sales and royalties.
+    /// @return active Whether the class can still be sold: not cancelled, minting not stopped.
+    function paymentOf(uint256 class)
+        external
+        view
+        returns (address token, uint256 unitsPerMinor, address receiver, bool active);
+
     /// @notice Makes a further class. Admin only.
     function addClass(ClassConfig calldata config) external;
 
@@ -323,7 +333,6 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @param operator Who called the market.
     /// @param fiat Whether it was paid outside the chain: `operator` must be a settler.
     /// @param digest What the seller signed; the platform's consent is a relayer's signature over it.
-    /// @return seller Who held the ticket.
     function settle(
         uint256 tokenId,
         uint256 epoch,
@@ -333,7 +342,7 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
         bool fiat,
         bytes32 digest,
         bytes calldata consent
-    ) external returns (address seller);
+    ) external;
 
     // ------------------------------------------------------------- status
 

@@ -69,6 +69,18 @@ abstract contract Classes is TicketStore {
     }
 
     /// @inheritdoc IEventTickets
+    function paymentOf(uint256 class)
+        external
+        view
+        returns (address token, uint256 unitsPerMinor, address receiver, bool active)
+    {
+        _existingClass(class);
+        uint256 payment = _payment[class];
+        active = !_event.cancelled && _event.stops & STOP_MINT == 0;
+        return (address(uint160(payment)), uint72(payment >> 160), _payee, active);
+    }
+
+    /// @inheritdoc IEventTickets
     function addClass(ClassConfig calldata config) external onlyAdmin {
         if (_event.cancelled) revert CancelledEvent();
         _addClass(config);

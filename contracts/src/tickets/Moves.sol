@@ -63,11 +63,10 @@ abstract contract Moves is Holdings, EIP712 {
         bool fiat,
         bytes32 digest,
         bytes calldata consent
-    ) external returns (address seller) {
+    ) external {
         if (msg.sender != market) revert NotMarket(msg.sender);
         TokenWord token = _existing(tokenId);
         if (token.epoch() != epoch) revert EpochMismatch(tokenId, token.epoch(), epoch);
-        seller = token.owner();
         ClassWord class = _class[token.class()];
         if (price > class.priceCap()) revert PriceAboveCap(tokenId, price, class.priceCap());
         Path path = fiat ? Path.Fiat : Path.Ask;
