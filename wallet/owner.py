@@ -1,0 +1,21 @@
+"""The owner's side of a wallet: one chain key for each event, and what it signs (SPEC 4)."""
+
+from eth_account import Account
+from eth_account.hdaccount.deterministic import HDPath
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+
+from credential.binding import Binding, binding_typed_data
+from wallet.keys import chain_path, path_text
+
+
+def owner_account(seed: bytes, event_tag: bytes) -> LocalAccount:
+    """The account that owns this wallet's tickets of an event, and nothing else."""
+    account: LocalAccount = Account.from_key(HDPath(path_text(chain_path(event_tag))).derive(seed))
+    return account
+
+
+def sign_binding(account: LocalAccount, platform_id: bytes, binding: Binding) -> bytes:
+    """65 bytes, r | s | v: the owner binds the device key (EIP-712)."""
+    message = encode_typed_data(full_message=binding_typed_data(platform_id, binding))
+    return bytes(account.sign_message(message).signature)
