@@ -1,0 +1,47 @@
+"""Bring an order of a lost device into this wallet; its tickets get new keys, so that the old device's codes end."""
+
+from uuid import UUID
+
+from wallet.api import Api
+from wallet.errors import WalletError
+from wallet.i18n import gettext as _
+from wallet.opened import OpenedWallet, remember_platform
+from wallet.owner import owner_account
+from wallet.purchases import facts
+from wallet.records import PaymentChoice, Placed, Purchase, PurchaseState
+from wallet.trust import check_event
+
+
+def adopt(wallet: OpenedWallet, api: Api, order_id: UUID, secret: str) -> Purchase:
+    """The order as a purchase of this wallet, stored; one that is here already is left as it is."""
+    for known in wallet.store.all(Purchase):
+        if known.placed is not None and known.placed.order_id == order_id:
+            return known
+    order = api.order(order_id, secret).value
+    if order.state != "paid" or order.event is None:
+        raise WalletError("order_not_paid", _("This order has no tickets: it is not paid, or was paid back."))
+    event = api.event(order.event)
+    check_event(event.platform_id, event.id, event.tag)
+    remember_platform(wallet, api, event.platform_id)
+    own = bytes.fromhex(owner_account(wallet.seed, event.tag).address[2:])
+    if order.owner is not None and order.owner not in (own, event.custody_address):
+        raise WalletError(
+            "other_phrase", _("This order belongs to another recovery phrase. Restore the wallet from that one first.")
+        )
+    purchase = Purchase(
+        id=wallet.new_id(),
+        server=api.server,
+        event=facts(event),
+        lines=(),
+        owner=own if order.owner == own else None,
+        expected_minor=order.total_minor,
+        pay_with=PaymentChoice(method="", token=""),
+        created_at=int(wallet.now()),
+        state=PurchaseState.PAID,
+        placed=Placed(
+            order_id=order_id, secret=secret, total_minor=order.total_minor, currency=order.currency, hold_expires_at=0
+        ),
+        takes_over=True,
+    )
+    wallet.store.put(purchase)
+    return purchase
