@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.platform import Platform
+from credential.bundle import Status, Ticket
+from tests.verifier.platform import Platform, serve_platform, serving
 from verifier.cli import main
 
 SECONDS = 60
@@ -281,6 +282,27 @@ def test_status_works_beside_a_gate_that_is_scanning(folder: Path, platform: Pla
 
     assert json.loads(gate(folder, "status", "--json").stdout)["admitted"] == 1
     process.communicate(timeout=SECONDS)
+
+
+def test_sync_reaches_a_gate_that_is_scanning(tmp_path: Path, platform: Platform) -> None:
+    with serving(serve_platform(platform)) as url:
+        folder = platform.give_data(platform.set_up_gate(tmp_path / "gate", url))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "verifier", "--data", str(folder), "scan", "--json", "--no-network"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(platform.full(0).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["code"] == "admit"
+
+        platform.next_bundle(tickets=platform.bundle.tickets.with_rows(50, {1: Ticket(Status.REVOKED, 1)}))
+        assert gate(folder, "sync").returncode == 0
+        said, _ = process.communicate(platform.full(1).encode() + b"\n", SECONDS)
+
+    assert json.loads(said)["code"] == "revoked"
 
 
 @pytest.mark.parametrize("command", ["scan", "sync", "status", "challenge"])

@@ -146,6 +146,40 @@ def test_killed_at_a_write_boundary_admits_at_most_once(
         again.close()
 
 
+def killed_while_scanning(start: Callable[..., GateProcess], platform: Platform, chance: random.Random) -> None:
+    """Fifty codes in one go, SIGKILL somewhere in them; whatever was shown as admitted must be known afterwards."""
+    texts = [platform.full(ticket) for ticket in range(50)]
+    gate = start()
+    assert gate.process.stdin
+    assert gate.process.stdout
+    gate.process.stdin.write("\n".join([*texts, ""]).encode())
+    gate.process.stdin.flush()
+    shown = [gate.process.stdout.readline() for _ in range(chance.randrange(1, 40))]
+    gate.process.send_signal(signal.SIGKILL)
+    shown += gate.process.stdout.readlines()
+    gate.close()
+    admitted = [json.loads(line)["token_id"] & 0xFFFF for line in shown if line.endswith(b"\n") and b'"admit"' in line]
+
+    again = start()
+    assert {code(again.scan(texts[ticket])) for ticket in admitted} <= {"already_used"}
+    again.close()
+
+
+def test_killed_at_any_moment_forgets_nothing_it_showed(start: Callable[..., GateProcess], platform: Platform) -> None:
+    chance = random.Random(7)
+    for _ in range(3):
+        killed_while_scanning(start, platform, chance)
+
+
+@pytest.mark.deep
+def test_killed_at_any_moment_many_times(platform: Platform, tmp_path: Path) -> None:
+    """Each round on a gate of its own, so that every kill falls among new admissions."""
+    chance = random.Random(11)
+    for number in range(60):
+        fresh = platform.gate_with_data(tmp_path / f"gate{number}")
+        killed_while_scanning(lambda fresh=fresh, *command: GateProcess(fresh, *command), platform, chance)
+
+
 def test_second_process_on_the_same_log_is_refused(
     start: Callable[..., GateProcess], platform: Platform, folder: Path
 ) -> None:
