@@ -35,9 +35,7 @@ def main() -> None:
     print(f"one bare Ed25519 verification: {one * 1e6:.0f} us")
     for kind, payload, limit in (("full", full(), 2 * one), ("compact", compact(), one)):
         taken = _seconds(partial(_admit, to_digits(payload)), ROUNDS)
-        print(
-            f"check of a {kind} code: {taken * 1e6:.0f} us, {1 / taken:.0f}/s, {taken / limit:.1f} x the signatures"
-        )
+        print(f"check of a {kind} code: {taken * 1e6:.0f} us, {1 / taken:.0f}/s, {taken / limit:.1f} x the signatures")
     _log()
     _bundle()
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.node import run_module
 
-VECTORS = sorted((Path(__file__).parent.parent / "vectors").glob("*.json"))
+VECTORS = [Path(__file__).parent.parent / "vectors" / "credential.json"]  # the others are other rooms'
 FEWEST = 4000  # comparisons: cases, every flipped bit, and what the wallet makes
 
 
