@@ -1,7 +1,9 @@
-"""The relayer's key: kept in a file that only its owner may read, and the transactions it signs (EIP-1559, EIP-2718).
+"""The platform's accounts on the chain: their keys, in files that only their owner may read, and what they sign.
 
-The relayer pays for gas and holds the minting right; it can't move anybody's ticket. It signs with libsecp256k1
-directly, since batches are signed by the hundred; eth-account is the oracle of the tests.
+Three, so that one stolen key can't undo what bounds another (SPEC 8.4): the *issuer* deploys and mints, the *operator*
+relays moves and revokes, suspends and redeems, the *admin* holds the admin's role and signs next to nothing. Transactions
+are EIP-1559, signed with libsecp256k1 directly, since batches are signed by the hundred; eth-account is the oracle of
+the tests.
 """
 
 from dataclasses import dataclass
@@ -13,12 +15,16 @@ from eth_hash.auto import keccak
 from backend.credentials.private_files import create_private, make_private_folder, read_private, unreadable
 from backend.settings import Settings
 
-KEY_FILE = "relayer.key"
 EIP1559_TYPE = b"\x02"
 
-# The first account of anvil's published mnemonic "test test ... junk": funded on every development node, worth nothing
+# The first accounts of anvil's published mnemonic "test test ... junk": funded on every development node, worth nothing
 # anywhere else. A production installation makes its own.
-DEVELOPMENT_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+DEVELOPMENT_KEYS = {
+    "issuer": bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"),
+    "operator": bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
+    "admin": bytes.fromhex("5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"),
+}
+DEVELOPMENT_KEY = DEVELOPMENT_KEYS["issuer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +65,36 @@ class RelayerKey:
         return SignedTransaction(raw, keccak(raw))
 
 
-def ensure_relayer_key(settings: Settings) -> RelayerKey:
-    """The installation's relayer key, made at the first call. Development uses anvil's first account."""
+@dataclass(frozen=True, slots=True)
+class ChainKeys:
+    """The platform's accounts."""
+
+    issuer: RelayerKey
+    operator: RelayerKey
+    admin: RelayerKey
+
+
+def ensure_chain_keys(settings: Settings) -> ChainKeys:
+    """The installation's keys, made at the first call. Development uses anvil's first accounts."""
     make_private_folder(settings.keys_dir)
-    secret = DEVELOPMENT_KEY if settings.environment == "development" else PrivateKey().secret
-    create_private(settings.keys_dir / KEY_FILE, secret.hex() + "\n")
-    return load_relayer_key(settings)
+    for role, known in DEVELOPMENT_KEYS.items():
+        secret = known if settings.environment == "development" else PrivateKey().secret
+        create_private(_path(settings, role), secret.hex() + "\n")
+    return load_chain_keys(settings)
 
 
-def load_relayer_key(settings: Settings) -> RelayerKey:
-    """Read the key; `SettingError` names the file if it is missing, damaged or readable by others."""
-    path = settings.keys_dir / KEY_FILE
+def load_chain_keys(settings: Settings) -> ChainKeys:
+    """Read the keys; `SettingError` names the file that is missing, damaged or readable by others."""
+    return ChainKeys(**{role: _load(_path(settings, role)) for role in DEVELOPMENT_KEYS})
+
+
+def _load(path: Path) -> RelayerKey:
     text = read_private(path).strip()
     try:
         return RelayerKey(bytes.fromhex(text))
     except ValueError:
         raise unreadable(path) from None
+
+
+def _path(settings: Settings, role: str) -> Path:
+    return settings.keys_dir / f"{role}.key"

@@ -8,7 +8,7 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.chain.keys import DEVELOPMENT_KEY, KEY_FILE, Fees, RelayerKey, ensure_relayer_key, load_relayer_key
+from backend.chain.keys import DEVELOPMENT_KEY, Fees, RelayerKey, ensure_chain_keys, load_chain_keys
 from backend.errors import SettingError
 from backend.settings import Settings, settings_from
 
@@ -64,28 +64,31 @@ def _settings(folder: Path, environment: str) -> Settings:
     return settings_from(environ)
 
 
-def test_production_makes_its_own_key_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_production_makes_its_own_keys_once_for_their_owner_only(tmp_path: Path) -> None:
     chosen = _settings(tmp_path, "production")
-    first = ensure_relayer_key(chosen)
-    assert first.address != KEY.address
-    assert ensure_relayer_key(chosen).address == first.address
-    assert (chosen.keys_dir / KEY_FILE).stat().st_mode & 0o077 == 0
+    keys = ensure_chain_keys(chosen)
+    addresses = {key.address for key in (keys.issuer, keys.operator, keys.admin)}
+    assert len(addresses) == 3
+    assert KEY.address not in addresses
+    again = ensure_chain_keys(chosen)
+    assert {key.address for key in (again.issuer, again.operator, again.admin)} == addresses
+    assert {file.stat().st_mode & 0o077 for file in chosen.keys_dir.iterdir()} == {0}
 
 
-def test_development_uses_the_funded_account(tmp_path: Path) -> None:
-    assert ensure_relayer_key(_settings(tmp_path, "development")).address == KEY.address
+def test_development_uses_funded_accounts(tmp_path: Path) -> None:
+    assert ensure_chain_keys(_settings(tmp_path, "development")).issuer.address == KEY.address
 
 
 @pytest.mark.parametrize("damage", ["missing", "open", "junk"])
 def test_a_key_that_cannot_be_used_is_named(tmp_path: Path, damage: str) -> None:
     chosen = _settings(tmp_path, "development")
-    ensure_relayer_key(chosen)
-    path = chosen.keys_dir / KEY_FILE
+    ensure_chain_keys(chosen)
+    path = chosen.keys_dir / "operator.key"
     if damage == "missing":
         path.unlink()
     elif damage == "open":
         path.chmod(0o644)
     else:
         path.write_text("not a key")
-    with pytest.raises(SettingError, match=KEY_FILE):
-        load_relayer_key(chosen)
+    with pytest.raises(SettingError, match=r"operator\.key"):
+        load_chain_keys(chosen)
