@@ -21,15 +21,18 @@ from contracts import load_artifact
 
 DEPLOY_GAS = 10_000_000  # the largest contract takes about six million
 GRACE_SECONDS = 3600  # after an event's freeze, for moves that were queued before it
+REGISTRY_DELAY_SECONDS = 86_400  # between the announcement of a key and its force (SPEC 8.10)
 
 ISSUER, RELAYER, GATE, PAUSER, SETTLER = 1, 2, 4, 16, 32  # role bits (SPEC 8.4)
 NOBODY = bytes(20)
 
-# Kind of contract -> artifact and the kinds whose addresses its constructor takes; None: no such contract.
-PLAN: dict[str, tuple[str, tuple[str | None, ...]]] = {
+# Kind of contract -> artifact and what its constructor takes: the address of a kind or of a role, or a number.
+PLAN: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "renderer": ("MetadataRenderer", ()),
-    "implementation": ("EventTickets", (None, "renderer")),
+    "market": ("TicketMarket", ()),
+    "implementation": ("EventTickets", ("market", "renderer")),
     "factory": ("EventFactory", ("implementation",)),
+    "registry": ("KeyRegistry", ("admin", "operator", "operator", REGISTRY_DELAY_SECONDS)),
 }
 
 
@@ -71,11 +74,18 @@ class Completion:
     def _deployment(self, connection: Connection, slot: Slot, job: Row[Any]) -> tuple[None, bytes] | None:
         kind = job.key.split(":")[1]
         name, wanted = PLAN[kind]
-        arguments = [NOBODY if one is None else deployed_address(connection, slot.chain, one) for one in wanted]
+        arguments = [self._argument(connection, slot.chain, one) for one in wanted]
         if None in arguments:
             return None
         _expect(connection, slot.chain, created_address(slot.signer, slot.nonce), kind)
         return None, abi.creation(name, *arguments)
+
+    def _argument(self, connection: Connection, chain: int, wanted: str | int) -> bytes | int | None:
+        if isinstance(wanted, int):
+            return wanted
+        if wanted in PLAN:
+            return deployed_address(connection, chain, wanted)
+        return bytes(getattr(self._roster, wanted))
 
     def _event(self, connection: Connection, slot: Slot, job: Row[Any]) -> tuple[bytes, bytes] | None:
         factory = deployed_address(connection, slot.chain, "factory")
@@ -120,9 +130,7 @@ def event_address(connection: Connection, chain: int, event_id: UUID) -> bytes |
 def matches_artifact(kind: str, code: bytes) -> bool:
     """Whether `code` is what the compiler made of the contract, immutables (zero in the artifact) aside."""
     expected = bytes.fromhex(load_artifact(PLAN[kind][0]).deployed_bytecode[2:])
-    return len(code) == len(expected) and all(
-        ours in (0, theirs) for ours, theirs in zip(expected, code, strict=True)
-    )
+    return len(code) == len(expected) and all(ours in (0, theirs) for ours, theirs in zip(expected, code, strict=True))
 
 
 def _expect(connection: Connection, chain: int, address: bytes, kind: str, event_id: UUID | None = None) -> None:

@@ -1,12 +1,13 @@
 """The platform's accounts on the chain: their keys, in files that only their owner may read, and what they sign.
 
 Three, so that one stolen key can't undo what bounds another (SPEC 8.4): the *issuer* deploys and mints, the *operator*
-relays moves and revokes, suspends and redeems, the *admin* holds the admin's role and signs next to nothing. Transactions
-are EIP-1559, signed with libsecp256k1 directly, since batches are signed by the hundred; eth-account is the oracle of
-the tests.
+relays moves and revokes, suspends and redeems, the *admin* holds the admin's role and signs next to nothing.
+Transactions are EIP-1559, signed with libsecp256k1 directly, since batches are signed by the hundred; eth-account is
+the oracle of the tests.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import rlp
 from coincurve import PrivateKey
