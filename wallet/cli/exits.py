@@ -38,6 +38,7 @@ _BY_CODE = {
         "no_wallet",
         "not_enough_memory",
         "order_not_here",
+        "other_phrase",
         "passphrase_file_open",
         "passphrase_needed",
         "phrase_needed",
