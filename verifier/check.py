@@ -61,6 +61,7 @@ ENTITLED: dict[type[AnyCode], tuple[Step, ...]] = {
 
 _KINDS = {FullCode: Kind.FULL, CompactCode: Kind.COMPACT, Answer: Kind.ANSWER}
 _NO_KEY_ID = bytes(4)
+MAX_TIME = (1 << 32) - 1  # 2106
 
 
 def check(text: str, now: int, key_list: KeyList, bundle: Bundle, memory: Memory, gate: GateView) -> Verdict:
@@ -151,7 +152,7 @@ def _admission(scan: Scan[AnyCode]) -> Admission:
         serial=steps.serial_of(scan.code),
         key_id=_issuing_key_id(scan),
         kind=_KINDS[type(scan.code)],
-        at=scan.now,
+        at=_recorded_time(scan),
         gate_number=scan.gate.number,
         bundle_version=scan.bundle.version,
         evidence=scan.payload,
@@ -167,7 +168,12 @@ def _newly_seen(scan: Scan[AnyCode]) -> SeenSerial | None:
     serial = steps.serial_of(scan.code)
     if serial <= max(row.serial if row else 0, known):
         return None
-    return SeenSerial(scan.bundle.event_tag, token, serial, key_id, scan.now, scan.payload)
+    return SeenSerial(scan.bundle.event_tag, token, serial, key_id, _recorded_time(scan), scan.payload)
+
+
+def _recorded_time(scan: Scan[AnyCode]) -> int:
+    """The gate's clock, within what four bytes hold: a clock set to another century must not lose an admission."""
+    return min(max(scan.now, 0), MAX_TIME)
 
 
 def _issuing_key_id(scan: Scan[AnyCode]) -> bytes:

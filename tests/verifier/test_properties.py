@@ -10,6 +10,7 @@ from tests.vectors.cases import CHALLENGE, answer, compact, full
 from verifier.check import check
 from verifier.lines import MAX_LINE_CHARS, TOO_LONG, lines
 from verifier.log import Index
+from verifier.records import append
 from verifier.state import GateView, OpenChallenge
 from verifier.verdict import Code, Verdict
 
@@ -78,6 +79,15 @@ def test_text_edits_of_a_valid_code_are_malformed(kind: str, data: st.DataObject
 @settings(max_examples=EXAMPLES)
 def test_no_clock_admits_a_code_outside_its_forty_seconds(kind: str, now: int) -> None:
     assert scan(to_digits(VALID[kind]), now).admitted == (-10 <= now - world.NOW <= 30)
+
+
+@given(st.integers(-(1 << 40), 1 << 40))
+@settings(max_examples=EXAMPLES)
+def test_whatever_the_gates_clock_says_an_admission_can_be_recorded(now: int) -> None:
+    verdict = scan(to_digits(VALID["answer"]), now)
+    recorded = verdict.admission or verdict.seen
+
+    assert recorded is None or append(b"", recorded)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=2000)), st.binary(max_size=5))
