@@ -6,6 +6,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+_FOLDER = resources.files("contracts") / "artifacts"
+
 
 class UnknownArtifactError(LookupError):
     """There is no contract of that name; the message lists those there are."""
@@ -32,8 +34,13 @@ def load_artifact(name: str) -> Artifact:
     Raises:
         UnknownArtifactError: there is no such contract.
     """
-    folder = resources.files("contracts") / "artifacts"
-    known = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
-    if name not in known:
-        raise UnknownArtifactError(f"no contract {name!r}; there are {', '.join(known)}")
-    return Artifact(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+    if name not in artifact_names():
+        raise UnknownArtifactError(f"no contract {name!r}; there are {', '.join(artifact_names())}")
+    return Artifact(**json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+
+
+@cache
+def artifact_names() -> tuple[str, ...]:
+    """The names of all contracts, sorted."""
+    files = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".json") for name in files if name.endswith(".json")))

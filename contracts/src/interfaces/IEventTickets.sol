@@ -166,7 +166,7 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @notice The capacity can't fall below what is outstanding.
     error CapacityBelowIssued(uint256 class, uint256 capacity, uint256 issued);
     /// @notice The policy of `class` can't change this way (SPEC 8.6).
-    error PolicyChangeRefused(uint256 class, Policy from, Policy to);
+    error PolicyChangeRefused(uint256 class, Policy fromPolicy, Policy toPolicy);
     /// @notice What the call needs is stopped (bit field, SPEC 8.4).
     error Stopped(uint8 stops);
     /// @notice The event was cancelled.
@@ -174,7 +174,7 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @notice The ticket is redeemed, suspended or revoked.
     error TicketNotValid(uint256 tokenId, Status status);
     /// @notice The ticket's status allows no such change.
-    error StatusChangeRefused(uint256 tokenId, Status from, Status to);
+    error StatusChangeRefused(uint256 tokenId, Status fromStatus, Status toStatus);
     /// @notice The policy of the ticket's class does not allow this path (SPEC 8.6).
     error PathNotAllowed(uint256 tokenId, Policy policy, Path path);
     /// @notice Moves of this class start at `opens` (seconds since 1970).

@@ -103,7 +103,7 @@ interface ITicketMarket {
     /// @notice Only who paid the order may do this.
     error NotPayer(address account);
     /// @notice The order's money can be reclaimed from this time on (seconds since 1970).
-    error ReclaimTooEarly(uint256 from);
+    error ReclaimTooEarly(uint256 reclaimFrom);
     /// @notice There is nothing to fetch.
     error NothingOwed(address token, address account);
     /// @notice The native coin could not be paid to `to`.
