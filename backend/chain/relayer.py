@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from sqlalchemy.orm import aliased
 
+from backend.chain.deploy import Slot
 from backend.chain.fees import bumped_fees, first_fees
 from backend.chain.keys import Fees, RelayerKey
 from backend.chain.leases import HeldLease, require_held
@@ -29,8 +30,8 @@ MAX_IN_FLIGHT = 16  # transactions signed and not yet mined; more would only age
 RESEND_SECONDS = 10  # a node that took a transaction and did not mine it gets it again
 BUMP_SECONDS = 30  # then it is offered more
 
-# (to address, calldata) of a job on this chain instance; None while it can't be said yet.
-Completion = Callable[[Connection, int, Row[Any]], tuple[bytes | None, bytes] | None]
+# (to address, calldata) of a job that is to get this slot; None while it can't be said yet.
+Complete = Callable[[Connection, Slot, Row[Any]], tuple[bytes | None, bytes] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Progress:
 class Relayer:
     """Relays for one chain instance with one key. Not for use by several threads at once."""
 
-    def __init__(self, engine: Engine, node: Node, key: RelayerKey, chain: int, complete: Completion) -> None:
+    def __init__(self, engine: Engine, node: Node, key: RelayerKey, chain: int, complete: Complete) -> None:
         self._engine = engine
         self._node = node
         self._key = key
@@ -90,15 +91,20 @@ class Relayer:
                 return 0
             nonce = max(mined, self._next_nonce(connection))
             signed = 0
-            for job in self._signable(connection, limit=max(0, MAX_IN_FLIGHT - (nonce - mined))):
-                target = self._complete(connection, self._chain, job)
-                if target is None:
-                    continue
-                self._store(connection, job, target, nonce + signed, first_fees(base_fee), chain.chain_id)
-                signed += 1
+            while fresh := self._sign_some(connection, nonce + signed, mined, first_fees(base_fee), chain.chain_id):
+                signed += fresh  # what was just signed may be what others waited for
             reach("relayer.signed")
         if signed:
             reach("relayer.stored")
+        return signed
+
+    def _sign_some(self, connection: Connection, nonce: int, mined: int, fees: Fees, chain_id: int) -> int:
+        signed = 0
+        for job in self._signable(connection, limit=max(0, MAX_IN_FLIGHT - (nonce - mined))):
+            target = self._complete(connection, Slot(self._chain, self._key.address, nonce + signed), job)
+            if target is not None:
+                self._store(connection, job, target, nonce + signed, fees, chain_id)
+                signed += 1
         return signed
 
     def _next_nonce(self, connection: Connection) -> int:

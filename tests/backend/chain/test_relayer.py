@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from backend.chain import relayer as relayer_module
+from backend.chain.deploy import Slot
 from backend.chain.jobs import NewJob, enqueue
 from backend.chain.keys import DEVELOPMENT_KEY, Fees, RelayerKey
 from backend.chain.leases import HeldLease, LeaseLostError, take
@@ -20,7 +21,7 @@ NOBODY = b"\xaa" * 20
 GAS = 60_000
 
 
-def complete(_connection: Connection, _chain: int, job: Row[Any]) -> tuple[bytes, bytes]:
+def complete(_connection: Connection, _slot: Slot, job: Row[Any]) -> tuple[bytes, bytes]:
     return NOBODY, job.key.encode()
 
 
