@@ -493,6 +493,7 @@ class Bundle(Base):
     data: Mapped[bytes]
     rows_through_ms: Mapped[int] = mapped_column(Millis)
     index_through: Mapped[int] = mapped_column(BigInteger)  # chain time, seconds
+    fingerprint: Mapped[bytes] = mapped_column(Hash32)  # of the rows it was built from: has anything changed since?
     created_ms: Mapped[int] = mapped_column(Millis)
 
 

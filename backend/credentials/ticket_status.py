@@ -1,0 +1,18 @@
+"""A ticket's two bits as gates are told them: what is pending in the database on top of what the chain says."""
+
+from credential.bundle import Status
+
+_PENDING = {
+    "valid": Status.VALID,
+    "refunded": Status.REVOKED,
+    "revoked": Status.REVOKED,
+    "suspended": Status.SUSPENDED,
+}
+_STRICTEST_FIRST = (Status.REVOKED, Status.REDEEMED, Status.SUSPENDED)
+
+
+def bundle_status(ticket_state: str, token_status: int | None) -> Status:
+    """The strictest of both words; a state we do not know is not admitted. `token_status` None: not minted yet."""
+    pending = _PENDING.get(ticket_state, Status.SUSPENDED)
+    on_chain = Status(token_status or 0)
+    return next((status for status in _STRICTEST_FIRST if status in (pending, on_chain)), Status.VALID)
