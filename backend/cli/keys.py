@@ -119,7 +119,7 @@ def list_keys() -> None:
     engine = open_database(settings_from(os.environ))
     with read(engine) as connection:
         known = newest_key_list(connection)
-        slugs = dict(connection.execute(select(Event.tag, Event.slug)).tuples().all())
+        slugs = dict(connection.execute(select(Event.tag, Event.slug)).all())
     engine.dispose()
     if known is None:
         raise refuse("no_key_list", _("No key list is published yet; run: truestub keys publish"))

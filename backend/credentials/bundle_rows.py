@@ -22,7 +22,7 @@ _INDEX_MASK = (1 << INDEX_BITS) - 1
 def read_batches(connection: Connection, event_id: UUID) -> tuple[BundleBatch, ...]:
     """Every closed batch; their numbers run from 1 without gaps."""
     query = select(Batch.number, Batch.count, Batch.class_number).where(Batch.event_id == event_id)
-    rows = connection.execute(query.order_by(Batch.number)).tuples().all()
+    rows = connection.execute(query.order_by(Batch.number)).all()
     if [number for number, _count, _class in rows] != list(range(1, len(rows) + 1)):
         raise ValueError("batch numbers have a gap")
     return tuple(BundleBatch(count, class_number) for _number, count, class_number in rows)
@@ -39,7 +39,7 @@ def read_tickets(connection: Connection, event_id: UUID, counts: Sequence[int]) 
     states, serials = bytearray([Status.SUSPENDED]) * total, bytearray(2 * total)
     places, keys = bytearray(4 * total), bytearray(KEY_BYTES * total)
     zone_of_class = select(TicketClass.number, TicketClass.zone).where(TicketClass.event_id == event_id)
-    zones = dict(connection.execute(zone_of_class).tuples().all())
+    zones = dict(connection.execute(zone_of_class).all())
     final = final_block(connection)
     has_keys = False
     for row in _rows(connection, event_id):
@@ -62,7 +62,7 @@ def read_contract(connection: Connection, event_id: UUID) -> tuple[int, bytes]:
     found = connection.execute(
         select(Chain.chain_id, ChainContract.address)
         .join(Chain, Chain.id == ChainContract.chain)
-        .where(ChainContract.event_id == event_id, ChainContract.kind == "event", Chain.state == "active")
+        .where(ChainContract.event_id == event_id, ChainContract.kind == "event", Chain.state != "retired")
         .order_by(Chain.id.desc())
         .limit(1)
     ).one_or_none()
@@ -74,7 +74,7 @@ def read_index_through(connection: Connection) -> int:
     query = (
         select(ChainBlock.timestamp)
         .join(Chain, Chain.id == ChainBlock.chain)
-        .where(Chain.state == "active", ChainBlock.number <= final_block(connection))
+        .where(Chain.state != "retired", ChainBlock.number <= final_block(connection))
         .order_by(Chain.id.desc(), ChainBlock.number.desc())
         .limit(1)
     )

@@ -87,7 +87,12 @@ def refresh_event(engine: Engine, signer: BundleSigner, event_id: UUID) -> bool:
         version = max(taken.taken_ms // 1000, last.version + 1 if last is not None else 1)
         built = build(taken, event, key_list, version)
     # Signed outside the snapshot: the signer reads the database too, and must not wait for us.
-    data = signer.sign_bundle(event_id, built.encoded)
+    try:
+        data = signer.sign_bundle(event_id, built.encoded)
+    except Refused as error:
+        if error.refusal.code == "bundle_version_taken":
+            return False  # another worker was faster
+        raise
     reach("bundles.signed")
     return _store(engine, event_id, built, data)
 

@@ -40,5 +40,5 @@ def final_block(connection: Connection) -> int:
     known = select(func.min(Chain.final_number, Chain.cursor_number))
     if connection.dialect.name == "postgresql":
         known = select(func.least(Chain.final_number, Chain.cursor_number))
-    number = connection.scalar(known.where(Chain.state == "active").order_by(Chain.id.desc()).limit(1))
+    number = connection.scalar(known.where(Chain.state != "retired").order_by(Chain.id.desc()).limit(1))
     return -1 if number is None else int(number)
