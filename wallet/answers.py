@@ -68,7 +68,6 @@ class EventAnswer(_Answer):
     starts_at: Time
     ends_at: Time
     max_per_order: Count
-    custody_address: Annotated[HexBytes, _sized(20)] | None = None
     classes: tuple[ClassAnswer, ...]
 
 
@@ -89,12 +88,11 @@ class TicketAnswer(_Answer):
     class_code: Annotated[Text, Field(alias="class")]
     seat: Text | None = None
     zone: Count
+    state: Text = "valid"  # valid | refunded | revoked | suspended
     stage: Text  # paid | batched | minting | minted
     token_id: Count | None = None
     tx_hash: Text | None = None
     serial: Count = 0
-    epoch: Count = 0
-    binding_number: Count | None = None
 
 
 class OrderAnswer(_Answer):
@@ -102,7 +100,6 @@ class OrderAnswer(_Answer):
 
     state: Text  # held | paid | expired | cancelled | refunded
     event: Text | None = None  # its slug
-    owner: Annotated[HexBytes, _sized(20)] | None = None
     total_minor: Count
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
     tickets: tuple[TicketAnswer, ...] = ()

@@ -10,7 +10,7 @@ from wallet.answers import EventAnswer, OrderAnswer
 from wallet.api import Api
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
-from wallet.opened import OpenedWallet, remember_platform
+from wallet.opened import OpenedWallet, remember_platform, server_time
 from wallet.owner import owner_account
 from wallet.records import (
     EventFacts,
@@ -29,7 +29,7 @@ from wallet.trust import check_event
 PAYMENT_WAIT_SECONDS = 60.0  # for a provider that has not answered the platform
 _POLL_SECONDS = 1.0
 _OPEN = (PurchaseState.WANTED, PurchaseState.HELD, PurchaseState.PAID)
-_NOT_PAYABLE = frozenset({404, 409, 410, 422})
+_CLOSING = frozenset({"hold_expired", "order_cancelled", "order_refunded", "payment_too_late"})
 
 
 def unfinished(wallet: OpenedWallet) -> list[Purchase]:
@@ -121,14 +121,7 @@ def pay(wallet: OpenedWallet, purchase: Purchase, new_choice: PaymentChoice | No
     try:
         reply = api.pay(placed, last)
     except Problem as problem:
-        if problem.status == 402:
-            purchase = _with_payment(wallet, purchase, PaymentState.DECLINED)
-            raise _declined(purchase) from problem
-        if problem.status in _NOT_PAYABLE and not problem.is_retried:
-            purchase = settle(wallet, purchase, api.order(placed.order_id, placed.secret).value)
-            if purchase.state is PurchaseState.PAID:
-                return purchase
-        raise
+        return _not_paid(wallet, purchase, problem)
     if reply.status == 202:
         return _await_provider(wallet, _with_payment(wallet, purchase, PaymentState.PENDING))
     return settle(wallet, purchase, reply.value)
@@ -234,6 +227,22 @@ def _await_provider(wallet: OpenedWallet, purchase: Purchase) -> Purchase:
         "payment_pending",
         _("The payment is not confirmed yet. Run `truestub-wallet resume` in a minute; you won't pay twice."),
     )
+
+
+def _not_paid(wallet: OpenedWallet, purchase: Purchase, problem: Problem) -> Purchase:
+    """What a refused payment means for the purchase; raises, unless the order turns out to be paid."""
+    api, placed = wallet.api(purchase.server), placed_of(purchase)
+    if problem.code == "already_paid":
+        return settle(wallet, purchase, api.order(placed.order_id, placed.secret).value)
+    if problem.code in _CLOSING:
+        close(wallet, purchase, problem.code)
+    elif problem.status in (402, 422):  # declined, or a provider or token that does not exist: nothing was taken
+        purchase = _with_payment(wallet, purchase, PaymentState.DECLINED)
+        if server_time(wallet, api) >= placed.hold_expires_at:
+            close(wallet, purchase, problem.code)
+        elif problem.status == 402:
+            raise _declined(purchase) from problem
+    raise problem
 
 
 def _declined(purchase: Purchase) -> WalletError:

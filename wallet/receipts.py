@@ -1,5 +1,7 @@
-"""A receipt: one line of text that names an order, where it was made, and its secret (SPEC 4.6)."""
+"""A receipt: one line of text that names an order, where it was made, its secret and its owner (SPEC 4.6)."""
 
+import re
+from dataclasses import dataclass
 from uuid import UUID
 
 from wallet.api import checked_server
@@ -7,19 +9,34 @@ from wallet.errors import WalletError
 from wallet.i18n import gettext as _
 
 _MARK = "truestub-receipt-1"
+_CUSTODY = "custody"
+_SECRET = re.compile(r"[!-~]{16,200}")
+_OWNER = re.compile(r"custody|0x[0-9a-f]{40}")
 
 
-def write_receipt(server: str, order_id: UUID, secret: str) -> str:
-    """Four words with spaces between them."""
-    return f"{_MARK} {server} {order_id} {secret}"
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`owner` is the 20-byte address that owns the tickets; none: they are in the platform's custody."""
+
+    server: str
+    order_id: UUID
+    secret: str
+    owner: bytes | None
 
 
-def read_receipt(text: str, *, allow_http: bool = False) -> tuple[str, UUID, str]:
-    """Server, order id and secret. Raises `bad_receipt`."""
+def write_receipt(receipt: Receipt) -> str:
+    """Five words with spaces between them."""
+    owner = "0x" + receipt.owner.hex() if receipt.owner is not None else _CUSTODY
+    return f"{_MARK} {receipt.server} {receipt.order_id} {receipt.secret} {owner}"
+
+
+def read_receipt(text: str, *, allow_http: bool = False) -> Receipt:
+    """The inverse of `write_receipt`. Raises `bad_receipt`."""
     try:
-        mark, server, order_id, secret = text.split()
-        if mark == _MARK and secret.isascii():
-            return checked_server(server, allow_http=allow_http), UUID(order_id), secret
+        mark, server, order_id, secret, owner = text.split()
+        if mark == _MARK and _SECRET.fullmatch(secret) and _OWNER.fullmatch(owner):
+            address = None if owner == _CUSTODY else bytes.fromhex(owner[2:])
+            return Receipt(checked_server(server, allow_http=allow_http), UUID(order_id), secret, address)
     except ValueError:
         pass
     raise WalletError(

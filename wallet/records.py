@@ -166,6 +166,7 @@ class Ticket(Record):
     not_after: int
     issuer: str  # verified | unknown_key | no_key_list
     stored_at: int
+    state: str = "valid"  # valid | refunded | revoked | suspended, when the platform was last asked
     stage: str  # paid | batched | minting | minted, when the platform was last asked
     tx_hash: str | None = None
     superseded: bool = False  # another device has a later credential

@@ -1,30 +1,29 @@
 """Bring an order of a lost device into this wallet; its tickets get new keys, so that the old device's codes end."""
 
-from uuid import UUID
-
 from wallet.api import Api
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
 from wallet.opened import OpenedWallet, remember_platform
 from wallet.owner import owner_account
 from wallet.purchases import facts
+from wallet.receipts import Receipt
 from wallet.records import PaymentChoice, Placed, Purchase, PurchaseState
 from wallet.trust import check_event
 
 
-def adopt(wallet: OpenedWallet, api: Api, order_id: UUID, secret: str) -> Purchase:
+def adopt(wallet: OpenedWallet, api: Api, receipt: Receipt) -> Purchase:
     """The order as a purchase of this wallet, stored; one that is here already is left as it is."""
     for known in wallet.store.all(Purchase):
-        if known.placed is not None and known.placed.order_id == order_id:
+        if known.placed is not None and known.placed.order_id == receipt.order_id:
             return known
-    order = api.order(order_id, secret).value
+    order = api.order(receipt.order_id, receipt.secret).value
     if order.state != "paid" or order.event is None:
         raise WalletError("order_not_paid", _("This order has no tickets: it is not paid, or was paid back."))
     event = api.event(order.event)
     check_event(event.platform_id, event.id, event.tag)
     remember_platform(wallet, api, event.platform_id)
     own = bytes.fromhex(owner_account(wallet.seed, event.tag).address[2:])
-    if order.owner is not None and order.owner not in (own, event.custody_address):
+    if receipt.owner not in (own, None):
         raise WalletError(
             "other_phrase", _("This order belongs to another recovery phrase. Restore the wallet from that one first.")
         )
@@ -33,13 +32,17 @@ def adopt(wallet: OpenedWallet, api: Api, order_id: UUID, secret: str) -> Purcha
         server=api.server,
         event=facts(event),
         lines=(),
-        owner=own if order.owner == own else None,
+        owner=receipt.owner,
         expected_minor=order.total_minor,
         pay_with=PaymentChoice(method="", token=""),
         created_at=int(wallet.now()),
         state=PurchaseState.PAID,
         placed=Placed(
-            order_id=order_id, secret=secret, total_minor=order.total_minor, currency=order.currency, hold_expires_at=0
+            order_id=receipt.order_id,
+            secret=receipt.secret,
+            total_minor=order.total_minor,
+            currency=order.currency,
+            hold_expires_at=0,
         ),
         takes_over=True,
     )

@@ -69,6 +69,8 @@ def warnings(ticket: Ticket, now: int) -> list[str]:
     found = []
     if ticket.superseded:
         found.append(_("Another device has this ticket now; a gate will refuse this code."))
+    if ticket.state != "valid":
+        found.append(_("The platform no longer honours this ticket (%s); a gate will refuse it.") % ticket.state)
     if now < ticket.stored_at:
         found.append(
             _(

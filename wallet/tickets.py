@@ -44,11 +44,12 @@ def collect(wallet: OpenedWallet, purchase: Purchase, wait_seconds: float = TICK
     while True:
         reply = api.order(placed.order_id, placed.secret)
         purchase = settle(wallet, purchase, reply.value)
-        for ticket in reply.value.tickets:
+        good = [ticket for ticket in reply.value.tickets if ticket.state in ("valid", "suspended")]
+        for ticket in good:
             if ticket.token_id is not None and wallet.store.get(Ticket, str(ticket.ticket_id)) is None:
                 purchase = _take(wallet, api, purchase, ticket, take_over=purchase.takes_over)
-        held = [wallet.store.get(Ticket, str(ticket.ticket_id)) for ticket in reply.value.tickets]
-        if held and all(held):
+        held = [wallet.store.get(Ticket, str(ticket.ticket_id)) for ticket in good]
+        if reply.value.tickets and all(held):
             done = purchase.model_copy(update={"state": PurchaseState.DONE})
             wallet.store.put(done)
             return done
@@ -95,6 +96,7 @@ def refresh(wallet: OpenedWallet, purchase: Purchase) -> OrderAnswer:
         ticket = wallet.store.get(Ticket, str(known.ticket_id))
         if ticket is not None:
             news = {
+                "state": known.state,
                 "stage": known.stage,
                 "tx_hash": known.tx_hash,
                 "superseded": known.serial > ticket.serial,
@@ -122,8 +124,9 @@ def _take(wallet: OpenedWallet, api: Api, purchase: Purchase, known: TicketAnswe
     held = wallet.store.get(Ticket, str(known.ticket_id))
     intent = purchase.bindings.get(str(known.ticket_id))
     if intent is None or (held is not None and intent.number <= held.number):
-        number = max(known.binding_number or 0, held.number if held else 0) + 1 if take_over else 1
-        purchase, intent = _intend(wallet, api, purchase, known, number, known.epoch)
+        # A serial is at least its binding's number; where it is more, the platform says which number is next.
+        number = max(known.serial, held.number if held else 0) + 1 if take_over else 1
+        purchase, intent = _intend(wallet, api, purchase, known, number, held.epoch if held else 0)
     for _try in range(_BIND_TRIES):
         try:
             answer = api.credential(known.ticket_id, placed_of(purchase).secret, intent)
@@ -217,6 +220,7 @@ def _keep(
             not_after=body.not_after,
             issuer=issuer,
             stored_at=body.issued_at,
+            state=known.state,
             stage=known.stage,
             tx_hash=known.tx_hash,
         )

@@ -71,6 +71,8 @@ class FakePlatform:
         self.capacity, self.max_per_order, self.price = 100, 8, 4500
         self.hold_seconds = 600.0
         self.polls_until_batched = 0
+        self.too_late = False  # the bank says yes when the tickets are gone
+        self.refunded_positions: set[int] = set()  # tickets of an order that were paid back
         self.key_list_answer: bytes | None = None  # none: a good one
         self.clock_offset = 0.0  # seconds, of the server's clock
         self.mangle_credential: Callable[[bytes], bytes] = lambda credential: credential
@@ -116,7 +118,7 @@ class FakePlatform:
     def place(self, body: dict[str, Any]) -> dict[str, Any]:
         quantity = sum(line["quantity"] for line in body["lines"])
         if quantity > self.max_per_order:
-            raise Refuse(409, "quantity_over_limit", f"At most {self.max_per_order} tickets in one order.")
+            raise Refuse(422, "over_limit", f"At most {self.max_per_order} tickets in one order.")
         held = sum(len(order.tickets) for order in self.orders.values() if order.state in ("held", "paid"))
         if held + quantity > self.capacity:
             raise Refuse(409, "sold_out", "Sold out. Look again later: held tickets may come back.")
@@ -146,8 +148,12 @@ class FakePlatform:
             raise Refuse(409, "hold_expired", "The hold has ended. Order again.")
         if order.state == "paid":
             raise Refuse(409, "already_paid", "This order is paid.")
+        if body["token"] not in ("approve", "decline", "slow"):
+            raise Refuse(422, "unknown_payment_token", "The sandbox knows these tokens: approve, decline, slow")
         if body["token"] == "decline":
             raise Refuse(402, "payment_declined", "The card was declined.")
+        if self.too_late:
+            raise Refuse(409, "payment_too_late", "The tickets were gone; your money is on its way back.")
         self.charges[order.id] += 1
         if body["token"] == "slow":
             order.asked = -2  # two more polls until the provider answers
@@ -166,7 +172,6 @@ class FakePlatform:
             "order_id": str(order.id),
             "state": order.state,
             "event": SLUG,
-            "owner": None if order.owner is None else "0x" + order.owner.hex(),
             "total_minor": order.total,
             "currency": "EUR",
             "tickets": [
@@ -175,11 +180,11 @@ class FakePlatform:
                     "class": line["class"],
                     "seat": ticket.seat,
                     "zone": 1,
+                    "state": "refunded" if ticket.index in self.refunded_positions else "valid",
+                    "tx_hash": None,
                     "stage": "batched" if batched else "paid",
                     "token_id": token_id(order.batch, ticket.index) if batched else None,
                     "serial": ticket.serial,
-                    "epoch": 0,
-                    "binding_number": ticket.number,
                 }
                 for ticket in (order.tickets if order.state == "paid" else ())
             ],

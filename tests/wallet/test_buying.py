@@ -162,7 +162,7 @@ def test_no_second_payment_beside_one_whose_outcome_is_unknown(home: Home, platf
     assert list(platform.charges.values()) == [1]
 
 
-@pytest.mark.parametrize(("quantity", "capacity", "code"), [(9, 100, "quantity_over_limit"), (2, 1, "sold_out")])
+@pytest.mark.parametrize(("quantity", "capacity", "code"), [(9, 100, "over_limit"), (2, 1, "sold_out")])
 def test_a_refused_order_is_closed_and_costs_nothing(
     home: Home, platform: FakeServer, quantity: int, capacity: int, code: str
 ) -> None:
@@ -189,6 +189,39 @@ def test_a_hold_that_ended_before_the_payment_is_closed(home: Home, platform: Fa
         assert stored is not None
         assert stored.state is PurchaseState.CLOSED
     assert not platform.charges
+
+
+def test_a_mistyped_card_is_no_dead_end(home: Home, platform: FakeServer) -> None:
+    with home.opened() as wallet:
+        purchase = buy(wallet, platform, choice=PaymentChoice(method="sandbox", token="aprove"))
+        with pytest.raises(Problem) as caught:
+            carry_on(wallet, purchase)
+        assert caught.value.code == "unknown_payment_token"
+        stored = wallet.store.get(Purchase, purchase.key)
+        assert stored is not None
+        assert carry_on(wallet, stored, APPROVE).state is PurchaseState.DONE
+        assert bought_once(wallet, platform)
+
+
+def test_money_that_came_too_late_is_not_called_unpaid(home: Home, platform: FakeServer) -> None:
+    """The tickets were gone when the bank said yes: the platform's own sentence says where the money is."""
+    platform.too_late = True
+    with home.opened() as wallet:
+        purchase = buy(wallet, platform)
+        with pytest.raises(Problem) as caught:
+            carry_on(wallet, purchase)
+        assert caught.value.code == "payment_too_late"
+        assert "on its way back" in caught.value.sentence
+        stored = wallet.store.get(Purchase, purchase.key)
+        assert stored is not None
+        assert (stored.state, stored.reason) == (PurchaseState.CLOSED, "payment_too_late")
+
+
+def test_a_ticket_refunded_before_it_was_fetched_is_not_waited_for(home: Home, platform: FakeServer) -> None:
+    platform.refunded_positions = {0}
+    with home.opened() as wallet:
+        assert carry_on(wallet, buy(wallet, platform)).state is PurchaseState.DONE
+        assert len(wallet.store.all(Ticket)) == 1
 
 
 def test_a_price_raised_between_look_and_order_is_not_paid(home: Home, platform: FakeServer) -> None:

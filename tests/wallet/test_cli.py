@@ -148,7 +148,7 @@ def test_nothing_secret_is_printed_or_stored_in_clear(home: Home, platform: Fake
 @pytest.mark.parametrize(
     ("arguments", "code", "exit_code"),
     [
-        (("--class", "standing", "--quantity", "9"), "quantity_over_limit", exits.REFUSED),
+        (("--class", "standing", "--quantity", "9"), "over_limit", exits.REFUSED),
         (("--class", "balcony"), "unknown_class", exits.USAGE),
         (("--class", "standing", "--quantity", "0"), "bad_arguments", exits.USAGE),
         (("--class", "standing", "--quantity", "2", "--seats", "A-1"), "bad_arguments", exits.USAGE),

@@ -129,6 +129,7 @@ def test_not_yet_over_and_superseded_are_said() -> None:
     early = _ticket(not_before=NOW + 3 * 86_400 + 3600)
     assert "3 d 1 h from now" in warnings(early, NOW)[0]
     assert "ended" in warnings(_ticket(), NOW + 40_000)[0]
+    assert "no longer honours" in warnings(_ticket(state="revoked"), NOW)[0]
     assert "Another device" in warnings(_ticket(superseded=True), NOW)[0]
 
 

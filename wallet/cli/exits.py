@@ -52,7 +52,13 @@ _BY_CODE = {
     ],
     DECLINED: ["payment_declined"],
     NO_ANSWER: ["server_broken", "server_slow", "server_unreachable", "unexpected_answer"],
-    ON_THE_WAY: ["hold_expired_payment_open", "payment_open", "payment_pending", "tickets_on_their_way"],
+    ON_THE_WAY: [
+        "hold_expired_payment_open",
+        "payment_open",
+        "payment_pending",
+        "payment_under_way",
+        "tickets_on_their_way",
+    ],
     NOT_TRUSTED: [
         "bound_elsewhere",
         "certificate_not_trusted",

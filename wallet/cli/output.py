@@ -80,6 +80,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
         "token_id": ticket.token_id,
         "serial": ticket.serial,
         "binding_number": ticket.number,
+        "state": ticket.state,
         "stage": ticket.stage,
         "tx_hash": ticket.tx_hash,
         "issuer": ticket.issuer,

@@ -8,7 +8,7 @@ from wallet.cli.output import Output
 from wallet.cli.session import opened
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
-from wallet.receipts import write_receipt
+from wallet.receipts import Receipt, write_receipt
 
 
 def run(args: Namespace, out: Output) -> int:
@@ -16,7 +16,8 @@ def run(args: Namespace, out: Output) -> int:
         purchase = find_purchase(wallet, args.order)
         if purchase.placed is None:
             raise WalletError("no_such_order", _("This order did not reach the platform yet; it has no receipt."))
-        receipt = write_receipt(purchase.server, purchase.placed.order_id, purchase.placed.secret)
+        placed = purchase.placed
+        receipt = write_receipt(Receipt(purchase.server, placed.order_id, placed.secret, purchase.owner))
     out.say(_("Keep this safe; who has it can take the tickets of this order:"))
     out.say(receipt)
     out.result({"receipt": receipt})

@@ -15,8 +15,8 @@ from wallet.restoring import adopt
 
 def run(args: Namespace, out: Output) -> int:
     typed = secret_file(Path(args.receipt_file)) if args.receipt_file else ask_secret(_("Receipt: "))
-    server, order_id, secret = read_receipt(typed)
+    receipt = read_receipt(typed)
     with online(args, out) as wallet:
-        purchase = adopt(wallet, wallet.api(server), order_id, secret)
+        purchase = adopt(wallet, wallet.api(receipt.server), receipt)
         report(out, wallet, finish(wallet, purchase, args.wait, None))
     return exits.DONE
