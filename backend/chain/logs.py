@@ -19,8 +19,8 @@ class Status(IntEnum):
 
     VALID = 0
     REDEEMED = 1
-    SUSPENDED = 2
-    REVOKED = 3
+    REVOKED = 2
+    SUSPENDED = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -394,6 +394,7 @@ class ChainTransaction(Base):
     sender: Mapped[bytes] = mapped_column(Address)
     nonce: Mapped[int] = mapped_column(BigInteger)
     raw: Mapped[bytes | None]
+    orphaned_ms: Mapped[int | None] = mapped_column(Millis)  # lost to a rewind, and to be sent again
     __table_args__ = (Index(None, "chain", "block_number", "position"),)
 
 
@@ -405,7 +406,7 @@ class Token(Base):
     token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     owner: Mapped[bytes] = mapped_column(Address)
     epoch: Mapped[int] = mapped_column(BigInteger)
-    status: Mapped[int]  # 0 valid, 1 redeemed, 2 suspended, 3 revoked (SPEC 8.3)
+    status: Mapped[int]  # 0 valid, 1 redeemed, 2 revoked, 3 suspended (SPEC 8.3)
     minted_block: Mapped[int] = mapped_column(BigInteger)
     changed_block: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (Index(None, "event_id", "owner"), Index(None, "changed_block"))

@@ -1,0 +1,286 @@
+"""The four diagnoses and their answers, on a real node that is killed, lags, forks, forgets and is replaced."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, insert, select, update
+
+from backend.chain import indexer, rewind
+from backend.chain.batcher import close_batches
+from backend.chain.deploy import Completion, Roster, enqueue_deployments
+from backend.chain.diagnosis import Kind
+from backend.chain.follow import Follower, current_chain
+from backend.chain.jobs import enqueue_create_event
+from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
+from backend.chain.leases import HeldLease, take
+from backend.chain.relayer import Relayer
+from backend.chain.rpc import Node
+from backend.db.models import (
+    Chain,
+    ChainAttempt,
+    ChainContract,
+    ChainJob,
+    Platform,
+    Ticket,
+    Token,
+)
+from backend.db.models import Diagnosis as DiagnosisRow
+from tests.support.chain_node import ChainNode
+from tests.support.checker import check_chain
+from tests.support.installation import wait_until
+from tests.support.rows import add_event, add_paid_tickets
+
+ISSUER = RelayerKey(DEVELOPMENT_KEYS["issuer"])
+FINALITY = 2
+
+
+@dataclass
+class Platform_:  # noqa: N801 - not the row
+    """A follower and a relayer with one lease, as the worker has them."""
+
+    engine: Engine
+    anvil: ChainNode
+    event_id: UUID
+    held: HeldLease
+    follower: Follower
+    node: Node
+
+    def round(self) -> Kind:
+        """One turn of the worker."""
+        close_batches(self.engine, 0)
+        found = self.follower.follow(self.node, self.held).diagnosis.kind
+        chain = current_chain(self.engine, 31337)
+        if found is Kind.OK and chain is not None:
+            Relayer(self.engine, self.node, ISSUER, chain, completion.complete).step(self.held)
+        return found
+
+    def until(self, ready: Callable[[], object], what: str) -> None:
+        def turn() -> object:
+            self.anvil.mine()  # faster than the node's own beat
+            self.round()
+            return ready()
+
+        wait_until(turn, what)
+
+    def sell(self, count: int, owner: int = 1) -> None:
+        with self.engine.begin() as connection:
+            add_paid_tickets(connection, self.event_id, [owner.to_bytes(20)] * count)
+
+    def minted(self) -> int:
+        with self.engine.connect() as connection:
+            return len(connection.execute(select(Token.token_id)).all())
+
+    def diagnoses(self) -> list[tuple[str, bool]]:
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(DiagnosisRow.kind, DiagnosisRow.closed_ms).order_by(DiagnosisRow.id))
+            return [(kind, closed is not None) for kind, closed in rows]
+
+    def hashes(self) -> set[bytes]:
+        with self.engine.connect() as connection:
+            return set(connection.scalars(select(ChainAttempt.hash)))
+
+    def agrees(self) -> None:
+        """Once all is quiet: every paid ticket one token, and index equal to chain."""
+        found = check_chain(self.engine, self.anvil.url)
+        assert found.problems == []
+
+
+completion = Completion(Roster(ISSUER.address, b"\x0b" * 20, b"\x0a" * 20))
+
+
+@pytest.fixture
+def platform(engine: Engine, anvil: ChainNode) -> Platform_:
+    """An event with its contract on the chain."""
+    with engine.begin() as connection:
+        connection.execute(insert(Platform).values(id=1, platform_id=bytes(range(16)), created_ms=0))
+        event_id = add_event(connection)
+        enqueue_deployments(connection)
+        enqueue_create_event(connection, event_id)
+    held = take(engine, "chain", "test", seconds=600)
+    assert held
+    made = Platform_(engine, anvil, event_id, held, Follower(engine, 31337, FINALITY, True), anvil.node)
+    made.until(lambda: _final(engine, 4), "the contracts")
+    return made
+
+
+def _final(engine: Engine, count: int) -> bool:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(ChainJob.state))).count("final") >= count
+
+
+def test_paid_tickets_become_tokens_and_every_contract_is_pinned(platform: Platform_) -> None:
+    platform.sell(3)
+    platform.sell(2, owner=9)
+    platform.until(lambda: platform.minted() == 5, "five tokens")
+    platform.agrees()
+    with platform.engine.connect() as connection:
+        assert None not in list(connection.scalars(select(ChainContract.code_hash)))
+
+
+def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(platform: Platform_) -> None:
+    state = platform.anvil.save("state")
+    platform.anvil.kill()
+    platform.sell(4)
+    assert platform.round() is Kind.UNREACHABLE
+    with platform.engine.connect() as connection:
+        assert None not in list(connection.scalars(select(Ticket.token_id)))
+    platform.anvil.start(load=state)
+    platform.node = platform.anvil.node
+    platform.until(lambda: platform.minted() == 4, "four tokens")
+    assert ("unreachable", True) in platform.diagnoses()
+    platform.agrees()
+
+
+def test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_twice(platform: Platform_) -> None:
+    state = platform.anvil.save("before")
+    platform.sell(3)
+    platform.until(lambda: _final(platform.engine, 5), "three final tokens")
+    before = platform.hashes()
+    with platform.engine.connect() as connection:
+        tokens = sorted(connection.scalars(select(Token.token_id)))
+    platform.anvil.kill()
+    platform.sell(2)
+    platform.anvil.start(load=state)
+    platform.node = platform.anvil.node
+    platform.until(lambda: ("rolled_back", True) in platform.diagnoses(), "the diagnosis to be settled")
+    platform.until(lambda: platform.minted() == 5, "all five tokens")
+    with platform.engine.connect() as connection:
+        detail = connection.scalars(select(DiagnosisRow.detail).where(DiagnosisRow.kind == "rolled_back")).first()
+    assert detail is not None
+    assert detail["tokens_lost"] == tokens
+    assert {bytes.fromhex(hash_[2:]) for hash_ in detail["hashes_sent_again"]} <= before
+    assert len(detail["hashes_sent_again"]) == 1
+    platform.agrees()
+
+
+def test_beyond_finality_a_real_chain_is_not_rewound_by_itself(platform: Platform_) -> None:
+    state = platform.anvil.save("before")
+    platform.sell(1)
+    platform.until(lambda: _final(platform.engine, 5), "a final token")
+    careful = Follower(platform.engine, 31337, FINALITY, rewinds_by_itself=False)
+    platform.anvil.kill()
+    platform.anvil.start(load=state)
+    node = platform.anvil.node
+    platform.anvil.mine()
+    wait_until(lambda: careful.follow(node, platform.held).diagnosis.kind is Kind.ROLLED_BACK, "the diagnosis")
+    careful.follow(node, platform.held)
+    assert platform.minted() == 1
+    assert ("rolled_back", False) in platform.diagnoses()
+
+
+def test_a_reorganisation_within_finality_is_swapped_and_sent_again(platform: Platform_) -> None:
+    platform.follower = Follower(platform.engine, 31337, 50, rewinds_by_itself=False)
+    platform.round()
+    platform.sell(2)
+    platform.until(lambda: platform.minted() == 2, "two tokens")
+    depth = platform.anvil.height - _inclusion(platform.engine) + 1
+    platform.anvil.call("anvil_reorg", depth, [])
+    platform.until(lambda: ("reorganised", True) in platform.diagnoses(), "the swap to be settled")
+    platform.until(lambda: platform.minted() == 2, "the tokens to be back")
+    platform.agrees()
+
+
+def _inclusion(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return max(filter(None, connection.scalars(select(ChainJob.block_number))))
+
+
+def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: Platform_) -> None:
+    state = platform.anvil.save("right")
+    platform.anvil.kill()
+    platform.anvil.start()
+    platform.node = platform.anvil.node
+    platform.sell(2)
+    assert platform.round() is Kind.WIPED
+    with platform.engine.connect() as connection:
+        assert connection.scalar(select(Chain.state)) == "frozen"
+    assert platform.minted() == 0
+    platform.anvil.kill()
+    platform.anvil.start(load=state)
+    platform.node = platform.anvil.node
+    platform.until(lambda: platform.minted() == 2, "the tokens")
+    assert ("wiped", True) in platform.diagnoses()
+    platform.agrees()
+
+
+def test_code_that_is_not_ours_at_our_address_is_noticed(platform: Platform_) -> None:
+    with platform.engine.connect() as connection:
+        address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
+    platform.anvil.call("anvil_setCode", "0x" + address.hex(), "0x600160005260206000f3")
+    platform.sell(1)
+    assert platform.round() is Kind.WIPED
+    assert platform.minted() == 0
+
+
+def test_a_mint_that_left_no_log_is_not_taken_for_a_success(platform: Platform_) -> None:
+    """On a chain where our contract is gone, a call to the empty address has status 1."""
+    with platform.engine.connect() as connection:
+        address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
+    platform.anvil.call("anvil_setCode", "0x" + address.hex(), "0x")
+    with platform.engine.begin() as connection:
+        connection.execute(update(ChainContract).values(code_hash=None))  # as if the guard before it had missed it
+    platform.sell(1)
+    platform.until(lambda: "expected_log_missing" in _errors(platform.engine), "the failed mint")
+    assert platform.minted() == 0
+
+
+def _errors(engine: Engine) -> list[str | None]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(ChainJob.error)))
+
+
+@pytest.mark.parametrize("place", ["indexer.written", "indexer.applied"])
+def test_killed_around_the_commit_nothing_is_applied_twice_or_missed(
+    platform: Platform_, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.sell(3)
+    close_batches(platform.engine, 0)
+    chain = current_chain(platform.engine, 31337)
+    assert chain
+    Relayer(platform.engine, platform.node, ISSUER, chain, completion.complete).step(platform.held)
+    platform.anvil.mine(2)
+
+    def die(reached: str) -> None:
+        if reached == place:
+            raise Killed
+
+    monkeypatch.setattr(indexer, "reach", die)
+    with pytest.raises(Killed):
+        platform.follower.follow(platform.node, platform.held)
+    monkeypatch.undo()
+    platform.until(lambda: platform.minted() == 3, "three tokens")
+    platform.agrees()
+
+
+def test_killed_in_the_middle_of_a_swap_the_old_branch_stays_until_it_is_whole(
+    platform: Platform_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = platform.anvil.save("before")
+    platform.sell(3)
+    platform.until(lambda: platform.minted() == 3, "three tokens")
+    platform.anvil.kill()
+    platform.anvil.start(load=state)
+    platform.node = platform.anvil.node
+    platform.anvil.mine()
+
+    def die(reached: str) -> None:
+        if reached == "rewind.written":
+            raise Killed
+
+    monkeypatch.setattr(rewind, "reach", die)
+    with pytest.raises(Killed):
+        wait_until(lambda: platform.follower.follow(platform.node, platform.held) is None, "the kill")
+    assert platform.minted() == 3
+    monkeypatch.undo()
+    platform.until(lambda: platform.minted() == 3 and _settled(platform), "all tokens back")
+    platform.agrees()
+
+
+def _settled(platform: Platform_) -> bool:
+    return any(closed for kind, closed in platform.diagnoses() if kind in ("rolled_back", "reorganised"))
+
+
+class Killed(Exception):  # noqa: N818 - what SIGKILL would do
+    """Stands for the process's end."""
