@@ -4,6 +4,7 @@ import os
 
 import typer
 
+from backend.chain.keys import ensure_chain_keys
 from backend.db.migrate import upgrade
 from backend.i18n import gettext as _
 from backend.sales.installation import ensure_platform, installation_secret
@@ -12,9 +13,10 @@ from backend.wiring import open_database
 
 
 def init() -> None:
-    """Make the database, the platform's id and its secret; leaves alone what is there."""
+    """Make the database, the platform's id, its secret and its chain keys; leaves alone what is there."""
     settings = settings_from(os.environ)
     installation_secret(settings.keys_dir)
+    ensure_chain_keys(settings)
     engine = open_database(settings)
     upgrade(engine)
     with engine.begin() as connection:

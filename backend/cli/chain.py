@@ -1,0 +1,92 @@
+"""`truestub chain`: what the chain is doing, and how to bring back what it lost."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from backend.chain.report import chain_report, nodes_report
+from backend.chain.rpc import Node
+from backend.chain.transport import Transport
+from backend.db.engine import read
+from backend.db.migrate import is_current
+from backend.errors import refuse
+from backend.i18n import gettext as _
+from backend.settings import Settings, settings_from
+from backend.wiring import open_database
+
+app = typer.Typer(help="The chain.", no_args_is_help=True)
+
+
+@app.callback()
+def _chain() -> None:
+    pass
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Say what the nodes answer, how far the index is, what waits, and what went wrong lately."""
+    settings = settings_from(os.environ)
+    with chain_nodes(settings) as nodes:
+        report: dict[str, Any] = {"nodes": nodes_report(nodes)}
+    report |= _database_report(settings)
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
+    for line in _lines(report):
+        typer.echo(line)
+
+
+@contextmanager
+def chain_nodes(settings: Settings) -> Iterator[list[Node]]:
+    """Clients of the nodes that are set."""
+    transport = Transport()
+    try:
+        yield [Node(url, transport) for url in settings.node_urls]
+    finally:
+        transport.close()
+
+
+def require_node(nodes: list[Node]) -> Node:
+    """The first node that answers."""
+    for node, report in zip(nodes, nodes_report(nodes), strict=True):
+        if report["answers"]:
+            return node
+    raise refuse("node_unreachable", _("No chain node answers; look at truestub chain status."))
+
+
+def _database_report(settings: Settings) -> dict[str, Any]:
+    """Empty before the installation was made."""
+    empty: dict[str, Any] = {"chain": None, "transactions": 0, "jobs": [], "diagnoses": []}
+    embedded = settings.database_url.removeprefix("sqlite:///")
+    if settings.database_url.startswith("sqlite:///") and not os.path.exists(embedded):  # noqa: PTH110 - as it is set
+        return empty
+    engine = open_database(settings)
+    try:
+        if not is_current(engine):
+            return empty
+        with read(engine) as connection:
+            return chain_report(connection)
+    finally:
+        engine.dispose()
+
+
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    if not report["nodes"]:
+        yield _("No chain node is set (TRUESTUB_NODE_URLS): tickets are sold, and minted later.")
+    for node in report["nodes"]:
+        if node["answers"]:
+            yield _("%(node)s: chain %(chain_id)d, block %(block)d, %(client)s") % node
+        else:
+            yield _("%(node)s: no answer (%(reason)s)") % node
+    chain = report["chain"]
+    if chain is not None:
+        yield _("index: at %(block)d, final up to %(final_block)d, %(state)s") % chain
+    for job in report["jobs"]:
+        yield _("jobs: %(count)d %(kind)s %(state)s") % job
+    for diagnosis in report["diagnoses"]:
+        words = {**diagnosis, "closed_at": diagnosis["closed_at"] or _("now")}
+        yield _("%(kind)s from %(opened_at)s to %(closed_at)s") % words

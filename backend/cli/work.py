@@ -1,0 +1,73 @@
+"""`truestub work`: the worker. Batches, relays and indexes; ends holds, settles payments, renews bundles."""
+
+import os
+import signal
+import socket
+import time
+from secrets import token_hex
+from threading import Event
+
+import typer
+
+from backend.chain.batcher import close_batches
+from backend.chain.keys import ensure_chain_keys
+from backend.chain.rpc import Node
+from backend.chain.transport import Transport
+from backend.chain.worker import ChainWorker
+from backend.cli.web import require_current_schema
+from backend.credentials.bundles import refresh
+from backend.i18n import gettext as _
+from backend.logs import configure_logs
+from backend.ops.crew import Task
+from backend.ops.crew import work as run_tasks
+from backend.sales.expiry import expire_holds
+from backend.sales.payments.delivery import deliver
+from backend.sales.payments.outbox import run_due
+from backend.sales.payments.reconcile import reconcile
+from backend.settings import Settings, settings_from
+from backend.wiring import Services, wire
+
+DEVELOPMENT_WAIT_SECONDS = 1  # nobody wants to watch a batch wait
+
+
+def work() -> None:
+    """Do the platform's work in the background until stopped. Any number of workers may run; one leads each task."""
+    settings = settings_from(os.environ)
+    require_current_schema(settings)
+    configure_logs("work")
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_ignored: stop.set())
+    services, transport = wire(settings), Transport()
+    try:
+        typer.echo(_("The worker runs."))
+        holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+        run_tasks(services.engine, tasks_of(services, transport), holder, stop)
+    finally:
+        transport.close()
+        services.close()
+
+
+def tasks_of(services: Services, transport: Transport) -> list[Task]:
+    """Everything a worker does."""
+    settings, engine = services.settings, services.engine
+    tasks = [
+        Task("batcher", 0.25, lambda _held: close_batches(engine, _wait_seconds(settings))),
+        Task("holds", 1.0, lambda _held: expire_holds(engine)),
+        Task("refunds", 1.0, lambda _held: run_due(engine, services.payments)),
+        Task("payments", 2.0, lambda _held: reconcile(engine, services.tills, services.payments)),
+        Task("bundles", 1.0, lambda _held: refresh(engine, services.signer)),
+    ]
+    bank = services.bank
+    if bank is not None:
+        tasks.append(Task("bank", 0.5, lambda _held: deliver(bank, settings.public_url, time.time())))
+    if settings.node_urls:
+        nodes = [Node(url, transport) for url in settings.node_urls]
+        chain = ChainWorker(engine, settings, nodes, ensure_chain_keys(settings))
+        tasks.append(Task("chain", 0.25, chain.round))
+    return tasks
+
+
+def _wait_seconds(settings: Settings) -> int:
+    development = settings.environment == "development"
+    return min(settings.batch_wait_seconds, DEVELOPMENT_WAIT_SECONDS) if development else settings.batch_wait_seconds
