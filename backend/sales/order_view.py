@@ -23,7 +23,7 @@ from backend.db.models import (
 from backend.i18n import gettext as _
 from backend.ops.outages import node_away_since_ms
 from backend.sales.answers import paid_body, rfc3339
-from backend.sales.till.reading import read_orders
+from backend.sales.till.reading import read_facts
 
 UNDER_WAY = ("signed", "sent", "included")  # states of a mint's job between decided and final
 
@@ -181,7 +181,7 @@ def paid_answer(engine: Engine, order_id: UUID) -> str:
     """The first answer to the payment of an order, made again from its rows (SPEC 9)."""
     with read(engine) as connection:
         order = connection.execute(select(Order).where(Order.id == order_id)).one()
-        facts = read_orders(connection, order.event_id, [order_id])[order_id]
+        facts = read_facts(connection, order.event_id, (), [order_id]).orders[order_id]
         numbers = [seat for line in facts.lines for seat in line.seats]
         labels = _labels(connection, order.event_id, numbers)
         query = select(TicketClass.number, TicketClass.code, TicketClass.zone)

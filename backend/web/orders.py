@@ -53,7 +53,7 @@ def create_order(slug: str, key: str, body: OrderIn) -> Response:
 def read_order(order_id: UUID) -> Response:
     """The order as it stands, with its tickets."""
     parts = services()
-    orders.event_of_order(parts.engine, order_id, bearer())
+    _opened(order_id)
     return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
 
 
@@ -63,7 +63,7 @@ def read_order(order_id: UUID) -> Response:
 def release_order(order_id: UUID) -> Response:
     """Give the tickets back before paying."""
     parts = services()
-    orders.release(parts.tills, orders.event_of_order(parts.engine, order_id, bearer()), order_id)
+    orders.release(parts.tills, _opened(order_id), order_id)
     return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
 
 
@@ -75,7 +75,7 @@ def release_order(order_id: UUID) -> Response:
 def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     """Pay for a held order. 202: the provider has not answered yet; repeat the request, or look at the order."""
     parts = services()
-    event_id = orders.event_of_order(parts.engine, order_id, bearer())
+    event_id = _opened(order_id)
     provider = parts.payments.get(body.method)
     if provider is None:
         raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.payments)))
@@ -89,6 +89,12 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     if isinstance(paid, No):
         raise Refused(refusal(paid))
     return _payment_answer(parts.engine, paid)
+
+
+def _opened(order_id: UUID) -> UUID:
+    """The event of the order, if the request carries the order's secret."""
+    parts = services()
+    return orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, bearer())
 
 
 def _payment_answer(engine: Engine, paid: PaymentView) -> Response:

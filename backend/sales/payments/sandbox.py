@@ -82,12 +82,7 @@ class Sandbox:
             raise refuse("unknown_payment_token", sentence)
         if charge.token == "silent":  # noqa: S105 - a behaviour's name
             raise Silent
-        now = time.time()
-        with self._lock:
-            self._book.execute("BEGIN IMMEDIATE")
-            if self._row(charge.payment_id) is None:
-                self._first_charge(charge, now)
-            self._book.execute("COMMIT")
+        self._charge_once(charge, time.time())
         if charge.token == "timeout_then_approve":  # noqa: S105 - a behaviour's name
             raise Silent
         said = self.look_up(charge.payment_id)
@@ -148,7 +143,7 @@ class Sandbox:
             ).fetchall()
         return dict(rows)
 
-    def _first_charge(self, charge: Charge, now: float) -> None:
+    def _charge_once(self, charge: Charge, now: float) -> None:
         verdict: Verdict = "unknown"
         taken_at: float | None = now
         letters: list[tuple[Verdict, float]] = []
@@ -168,14 +163,16 @@ class Sandbox:
                 verdict, taken_at = "declined", now + LATE_SECONDS
                 letters = [("succeeded", taken_at)]
         key = str(charge.payment_id)
-        self._book.execute(
-            "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, NULL)",
-            (key, charge.amount_minor, charge.currency, charge.token, verdict, taken_at),
-        )
-        self._book.executemany(
-            "INSERT INTO notifications (payment_id, verdict, due_at) VALUES (?, ?, ?)",
-            [(key, one, due_at) for one, due_at in letters],
-        )
+        row = (key, charge.amount_minor, charge.currency, charge.token, verdict, taken_at)
+        with self._lock:
+            self._book.execute("BEGIN IMMEDIATE")
+            done = self._book.execute("INSERT OR IGNORE INTO charges VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+            if letters and done.rowcount:
+                self._book.executemany(
+                    "INSERT INTO notifications (payment_id, verdict, due_at) VALUES (?, ?, ?)",
+                    [(key, one, due_at) for one, due_at in letters],
+                )
+            self._book.execute("COMMIT")
 
     def _row(self, payment_id: UUID) -> tuple[int, Verdict, float | None] | None:
         found: tuple[int, Verdict, float | None] | None = self._book.execute(

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from backend.db.clock import now_ms
 from backend.domain.selling import decide
 from backend.domain.selling.facts import EventFacts, Facts, SeatFacts
 from backend.domain.selling.outcomes import Again, Decision, Held, No, Outcome, Paid
@@ -47,9 +46,9 @@ def _transact(
     event = reading.lock_event(connection, event_id)
     if event is None:
         raise LookupError(f"no event {event_id}")
-    now = now_ms(connection)
-    desk = _Desk(connection, event, now, memory)
+    desk = _Desk(connection, event, memory)
     decision, seats = desk.decide(requests)
+    now = desk.now_ms
     if any(isinstance(outcome, No) and outcome.code in _SHORT for outcome in decision.outcomes):
         # Before anybody is told "sold out", holds that have run out are given back.
         swept = [Expire(order_id) for order_id in reading.expired_holds(connection, event_id, now)]
@@ -81,26 +80,22 @@ def _transact(
 class _Desk:
     """Facts from the database, decisions from the rules, until they agree about the seats."""
 
-    def __init__(self, connection: Connection, event: EventFacts, now: int, memory: SeatMemory) -> None:
+    def __init__(self, connection: Connection, event: EventFacts, memory: SeatMemory) -> None:
         self._connection = connection
         self._event = event
-        self._now = now
         self._memory = memory
+        self.now_ms = 0  # the database's time, once it was asked
 
     def decide(self, requests: Sequence[Request]) -> tuple[Decision, SeatFacts]:
         connection = self._connection
-        ids = reading.order_ids(requests)
-        facts = Facts(
-            event=self._event,
-            orders=reading.read_orders(connection, self._event.id, ids),
-            payments=reading.read_payments(connection, ids),
-            keys=reading.read_keys(connection, requests),
-        )
+        found = reading.read_facts(connection, self._event.id, reading.keys_of(requests), reading.order_ids(requests))
+        self.now_ms = found.now_ms
+        facts = Facts(self._event, found.orders, found.payments, found.keys)
         named = {seat for order in facts.orders.values() for line in order.lines for seat in line.seats}
         reloaded = False
         while True:
             facts = replace(facts, seats=self._seats(requests, named))
-            decision = decide(facts, requests, self._now)
+            decision = decide(facts, requests, self.now_ms)
             if _map_was_short(decision) and not reloaded:
                 self._memory.load(connection)
                 reloaded = True

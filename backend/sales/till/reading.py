@@ -1,13 +1,20 @@
-"""Read what a batch needs to know, under the event's lock."""
+"""Read what a batch needs to know, under the event's lock: two statements, whatever the batch holds.
+
+The first locks and reads the stock. The second, whose view of the database begins after the lock is held, reads all the
+rest as JSON; the two databases spell that differently, and `_Dialect` is all the difference.
+"""
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+import orjson
+from sqlalchemy import Connection, Select, TextClause, bindparam, select, text
 
-from backend.db.among import among
-from backend.db.models import Event, IdempotencyKey, Order, OrderLine, Payment, Stock, TicketClass
+from backend.db.clock import NOW_MS
+from backend.db.models import Event, Order, Stock, TicketClass
 from backend.domain.selling.facts import ClassFacts, EventFacts, KeyFacts, LineFacts, OrderFacts, PaymentFacts
 from backend.domain.selling.requests import Hold, Key, Request, StartPayment
 
@@ -33,8 +40,19 @@ _STOCK = (
     .select_from(Stock)
     .join(TicketClass, (TicketClass.event_id == Stock.event_id) & (TicketClass.number == Stock.class_number))
     .join(Event, Event.id == Stock.event_id)
+    .where(Stock.event_id == bindparam("the_event"))
     .order_by(Stock.class_number)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the second statement found. Lines of an order are in their order."""
+
+    now_ms: int
+    keys: dict[tuple[str, str], KeyFacts]
+    orders: dict[UUID, OrderFacts]
+    payments: dict[UUID, PaymentFacts]
 
 
 def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
@@ -43,7 +61,7 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
     The stock rows are the lock (in the order of their class, so that two batches never wait for each other). On SQLite
     the transaction holds the only write lock there is since its BEGIN.
     """
-    rows = connection.execute(_locking(_STOCK.where(Stock.event_id == event_id))).all()
+    rows = connection.execute(_locking(_STOCK), {"the_event": event_id}).all()
     if not rows:
         return None
     first = rows[0]
@@ -62,79 +80,52 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
     )
 
 
-def _locking(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return query.with_for_update(of=Stock)
-
-
-def read_keys(connection: Connection, requests: Iterable[Request]) -> dict[tuple[str, str], KeyFacts]:
-    """Which of the requests' keys were used before, and for what."""
-    keys = [key for request in requests if (key := key_of(request))]
-    if not keys:
-        return {}
-    query = select(
-        IdempotencyKey.scope,
-        IdempotencyKey.key,
-        IdempotencyKey.request_hash,
-        IdempotencyKey.resource_id,
-        IdempotencyKey.body,
-    ).where(
-        among(connection, IdempotencyKey.scope, sorted({key.scope for key in keys})),
-        among(connection, IdempotencyKey.key, sorted({key.digest for key in keys})),
+def read_facts(connection: Connection, event_id: UUID, keys: Collection[Key], orders: Collection[UUID]) -> Read:
+    """What is known of these keys and these orders (of the event), at the database's time."""
+    name = connection.dialect.name
+    take = _ON[name].take
+    row = connection.execute(
+        _facts_statement(name),
+        {
+            "event": take([event_id]),
+            "scopes": take(sorted({key.scope for key in keys})),
+            "digests": take([key.digest for key in keys]),
+            "orders": take(list(orders)),
+        },
+    ).one()
+    lines: dict[UUID, list[LineFacts]] = {}
+    for order, _position, number, quantity, price, seats in sorted(_list(row.lines), key=lambda one: (one[0], one[1])):
+        lines.setdefault(UUID(order), []).append(LineFacts(number, quantity, price, tuple(_inner(seats))))
+    return Read(
+        now_ms=int(row.now_ms),
+        keys={
+            (scope, digest): KeyFacts(bytes.fromhex(hashed), UUID(resource), body)
+            for scope, digest, hashed, resource, body in _list(row.keys)
+        },
+        orders={
+            (order := UUID(one)): OrderFacts(
+                order, state, bytes.fromhex(owner) if owner else None, total, expires, tuple(lines.get(order, ()))
+            )
+            for one, state, owner, total, expires in _list(row.orders)
+        },
+        payments={
+            (payment := UUID(one)): PaymentFacts(payment, UUID(order), state, reference)
+            for one, order, state, reference in _list(row.payments)
+        },
     )
-    return {
-        (row.scope, row.key): KeyFacts(row.request_hash, row.resource_id, row.body) for row in connection.execute(query)
-    }
 
 
 def key_of(request: Request) -> Key | None:
     return request.key if isinstance(request, Hold | StartPayment) else None
 
 
+def keys_of(requests: Iterable[Request]) -> list[Key]:
+    return [key for request in requests if (key := key_of(request))]
+
+
 def order_ids(requests: Iterable[Request]) -> set[UUID]:
     """The existing orders that the requests are about."""
     return {request.order_id for request in requests if not isinstance(request, Hold)}
-
-
-def read_orders(connection: Connection, event_id: UUID, ids: Collection[UUID]) -> dict[UUID, OrderFacts]:
-    """These orders, as far as they are this event's."""
-    if not ids:
-        return {}
-    lines: dict[UUID, list[LineFacts]] = {}
-    query = (
-        select(
-            OrderLine.order_id,
-            OrderLine.class_number,
-            OrderLine.quantity,
-            OrderLine.unit_price_minor,
-            OrderLine.seats,
-        )
-        .where(among(connection, OrderLine.order_id, ids))
-        .order_by(OrderLine.order_id, OrderLine.position)
-    )
-    for row in connection.execute(query):
-        line = LineFacts(row.class_number, row.quantity, row.unit_price_minor, tuple(row.seats or ()))
-        lines.setdefault(row.order_id, []).append(line)
-    orders = select(Order.id, Order.state, Order.owner, Order.total_minor, Order.hold_expires_ms).where(
-        among(connection, Order.id, ids), Order.event_id == event_id
-    )
-    return {
-        row.id: OrderFacts(
-            row.id, row.state, row.owner, row.total_minor, row.hold_expires_ms, tuple(lines.get(row.id, ()))
-        )
-        for row in connection.execute(orders)
-    }
-
-
-def read_payments(connection: Connection, ids: Collection[UUID]) -> dict[UUID, PaymentFacts]:
-    """Every payment of these orders."""
-    if not ids:
-        return {}
-    query = select(Payment.id, Payment.order_id, Payment.state, Payment.provider_ref).where(
-        among(connection, Payment.order_id, ids)
-    )
-    return {
-        row.id: PaymentFacts(row.id, row.order_id, row.state, row.provider_ref) for row in connection.execute(query)
-    }
 
 
 def expired_holds(connection: Connection, event_id: UUID, now_ms: int) -> list[UUID]:
@@ -146,3 +137,83 @@ def expired_holds(connection: Connection, event_id: UUID, now_ms: int) -> list[U
         .limit(MAX_EXPIRED)
     )
     return list(connection.execute(query).scalars())
+
+
+def _locking(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query.with_for_update(of=Stock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a database says "all of these as a JSON list" and "one of these"."""
+
+    gather: str  # of an array expression
+    array: str
+    hex: str
+    among: str
+
+    def one_of(self, column: str, param: str, kind: str) -> str:
+        return f"{column} {self.among.format(param=param, kind=kind)}"
+
+    def take(self, values: list[Any]) -> Any:  # noqa: ANN401 - what the driver takes
+        """A list as a parameter."""
+        if self.array == "json_array":
+            return orjson.dumps([value.hex if isinstance(value, UUID) else value for value in values]).decode()
+        return values
+
+
+_ON = {
+    "postgresql": _Dialect(
+        gather="CAST(json_agg({array}) AS text)",
+        array="json_build_array",
+        hex="encode({column}, 'hex')",
+        among="= ANY(CAST(:{param} AS {kind}[]))",
+    ),
+    "sqlite": _Dialect(
+        gather="json_group_array({array})",
+        array="json_array",
+        hex="hex({column})",
+        among="IN (SELECT value FROM json_each(:{param}))",
+    ),
+}
+
+
+@cache
+def _facts_statement(name: str) -> TextClause:
+    on = _ON[name]
+
+    def gathered(table: str, columns: list[str], *conditions: str) -> str:
+        array = on.gather.format(array=f"{on.array}({', '.join(columns)})")
+        return f"(SELECT {array} FROM {table} WHERE {' AND '.join(conditions)})"  # noqa: S608 - names of ours
+
+    of_orders = on.one_of("order_id", "orders", "uuid")
+    parts = {
+        "now_ms": NOW_MS[name],
+        "keys": gathered(
+            "idempotency_keys",
+            ["scope", "key", on.hex.format(column="request_hash"), "resource_id", "body"],
+            on.one_of("scope", "scopes", "text"),
+            on.one_of("key", "digests", "text"),
+        ),
+        "orders": gathered(
+            "orders",
+            ["id", "state", on.hex.format(column="owner"), "total_minor", "hold_expires_ms"],
+            on.one_of("id", "orders", "uuid"),
+            on.one_of("event_id", "event", "uuid"),
+        ),
+        "lines": gathered(
+            "order_lines",
+            ["order_id", "position", "class_number", "quantity", "unit_price_minor", "seats"],
+            of_orders,
+        ),
+        "payments": gathered("payments", ["id", "order_id", "state", "provider_ref"], of_orders),
+    }
+    return text("SELECT " + ", ".join(f"{expression} AS {name}" for name, expression in parts.items()))
+
+
+def _list(value: str | None) -> list[list[Any]]:
+    return orjson.loads(value) if value else []
+
+
+def _inner(value: Any) -> list[int]:  # noqa: ANN401 - JSON, which SQLite hands out as text
+    return orjson.loads(value) if isinstance(value, str) else value or []

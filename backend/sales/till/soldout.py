@@ -7,13 +7,14 @@ answered from it: its first answer is in the database.
 
 import time
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import Engine
 
 from backend.db.engine import read
 from backend.domain.selling.outcomes import Ended, MoneyBack, No, Outcome
 from backend.domain.selling.requests import Hold, Request
-from backend.sales.till.reading import read_keys
+from backend.sales.till.reading import keys_of, read_facts
 
 MEMORY_SECONDS = 0.2  # "sold out" is at most this old
 
@@ -21,8 +22,9 @@ MEMORY_SECONDS = 0.2  # "sold out" is at most this old
 class SoldOut:
     """What one till remembers; used by its writer thread only."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, event_id: UUID) -> None:
         self._engine = engine
+        self._event_id = event_id
         self._refusals: dict[str, tuple[No, float]] = {}  # class code -> refusal, until
 
     def answers(self, requests: Sequence[Request]) -> list[Outcome | None]:
@@ -35,7 +37,7 @@ class SoldOut:
         if not asking:
             return list(found)
         with read(self._engine) as connection:
-            known = read_keys(connection, asking)
+            known = read_facts(connection, self._event_id, keys_of(asking), ()).keys
         return [
             None if isinstance(request, Hold) and (request.key.scope, request.key.digest) in known else no
             for request, no in zip(requests, found, strict=True)

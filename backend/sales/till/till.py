@@ -9,9 +9,8 @@ turned away at once.
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from queue import Empty, Full, Queue
 from typing import TypeVar
 from uuid import UUID
@@ -33,11 +32,38 @@ MAX_WAITING = 2_000  # requests in the queue; at 700 orders/s they are served wi
 ANSWER_SECONDS = 20.0  # how long a request waits for its answer
 RETRY_SECONDS = 8.0  # how long a batch of unknown fate is run again
 RETRY_PAUSE_SECONDS = 0.05  # doubles up to a second
+REMEMBERED_ORDERS = 20_000  # in memory, to spare each payment a look-up
 IDLE_SECONDS = 60.0  # a thread without work ends
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
-_Waiting = tuple[Request, "Future[Outcome]"]
+
+
+class _Waiting:
+    """A request and the place for its answer. A bare lock costs a third of what a Future does."""
+
+    __slots__ = ("_answered", "error", "outcome", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.outcome: Outcome | None = None
+        self.error: Exception | None = None
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def answer(self, outcome: Outcome | None, error: Exception | None = None) -> None:
+        self.outcome, self.error = outcome, error
+        self._answered.release()
+
+    def wait(self, seconds: float) -> Outcome:
+        """The outcome, or raise what came instead; `Refused` if nothing came in time."""
+        if not self._answered.acquire(timeout=seconds):
+            raise refuse("answer_unknown", "")
+        if self.error is not None:
+            raise self.error
+        if self.outcome is None:
+            raise AssertionError("answered with nothing")
+        return self.outcome
 
 
 class Till:
@@ -50,20 +76,17 @@ class Till:
         self._lock = threading.Lock()  # of `_thread`
         self._thread: threading.Thread | None = None
         self._memory = SeatMemory(event_id)  # of the writer thread
-        self._sold_out = SoldOut(engine)  # of the writer thread
+        self._sold_out = SoldOut(engine, event_id)  # of the writer thread
 
     def ask(self, request: Request) -> Outcome:
         """The outcome, once it is committed. Raises `Refused` if the till is too busy or the database is away."""
-        answer: Future[Outcome] = Future()
+        waiting = _Waiting(request)
         try:
-            self._queue.put_nowait((request, answer))
+            self._queue.put_nowait(waiting)
         except Full:
             raise refuse("too_busy", "") from None
         self._wake()
-        try:
-            return answer.result(ANSWER_SECONDS)
-        except FutureTimeout:
-            raise refuse("answer_unknown", "") from None
+        return waiting.wait(ANSWER_SECONDS)
 
     @property
     def waiting(self) -> int:
@@ -95,20 +118,20 @@ class Till:
 
     def _serve(self, waiting: list[_Waiting]) -> None:
         try:
-            outcomes = self._outcomes([request for request, _answer in waiting])
+            outcomes = self._outcomes([one.request for one in waiting])
         except Refused as refused:
-            for _request, answer in waiting:
-                answer.set_exception(Refused(refused.refusal))
+            for one in waiting:
+                one.answer(None, Refused(refused.refusal))
         except Exception as error:  # noqa: BLE001 - whatever it is, the others must get their answers
             if len(waiting) == 1:
-                waiting[0][1].set_exception(error)
+                waiting[0].answer(None, error)
                 return
             _log.error("a batch failed with %s; its requests are put singly", type(error).__name__)
             for one in waiting:
                 self._serve([one])
         else:
-            for (_request, answer), outcome in zip(waiting, outcomes, strict=True):
-                answer.set_result(outcome)
+            for one, outcome in zip(waiting, outcomes, strict=True):
+                one.answer(outcome)
 
     def _outcomes(self, requests: list[Request]) -> list[Outcome]:
         quick = insist(lambda: self._sold_out.answers(requests))
@@ -130,6 +153,7 @@ class Tills:
         self._lock = threading.Lock()
         self._tills: dict[UUID, Till] = {}
         self._by_slug: dict[str, UUID] = {}  # a slug never changes its event
+        self._by_order: OrderedDict[UUID, UUID] = OrderedDict()  # orders held here lately, the newest last
 
     def event_id(self, slug: str) -> UUID | None:
         """The event of that slug."""
@@ -140,6 +164,17 @@ class Tills:
             if found is not None:
                 self._by_slug[slug] = found
         return found
+
+    def remember(self, order_id: UUID, event_id: UUID) -> None:
+        """That the order is the event's: its buyer will be back in a moment to pay."""
+        with self._lock:
+            self._by_order[order_id] = event_id
+            while len(self._by_order) > REMEMBERED_ORDERS:
+                self._by_order.popitem(last=False)
+
+    def event_of(self, order_id: UUID) -> UUID | None:
+        """The event of an order that was held here lately."""
+        return self._by_order.get(order_id)
 
     def of(self, event_id: UUID) -> Till:
         found = self._tills.get(event_id)

@@ -1,231 +1,236 @@
-"""Write a decision's changes: few statements, many rows, in the transaction that read the facts."""
+"""Write a decision's changes, in the transaction that read its facts."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete
 
-from backend.db.among import among
-from backend.db.models import IdempotencyKey, Order, OrderLine, Outbox, Payment, SeatClaim, Stock, Ticket
+from backend.db.bulk import Insert, Update, Writer
+from backend.db.models import SeatClaim
 from backend.domain.ids import ticket_id
 from backend.domain.selling.facts import EventFacts
 from backend.domain.selling.outcomes import Changes
-from backend.domain.selling.requests import Key
 
 CREATED = 201  # HTTP status stored with a hold's first answer
+
+_ORDERS = Insert(
+    "orders",
+    (
+        *("id", "event_id", "state", "secret_hash", "owner", "quantity", "total_minor", "currency"),
+        *("hold_expires_ms", "created_ms"),
+    ),
+)
+_LINES = Insert("order_lines", ("order_id", "position", "class_number", "quantity", "unit_price_minor", "seats"))
+_KEYS = Insert("idempotency_keys", ("scope", "key", "request_hash", "resource_id", "status", "body", "created_ms"))
+_CLAIMS = Insert("seat_claims", ("event_id", "seat_number", "order_id"))
+_PAYMENTS = Insert(
+    "payments",
+    (
+        *("id", "order_id", "provider", "idempotency_key", "amount_minor", "currency", "state"),
+        *("created_ms", "changed_ms"),
+    ),
+)
+_TICKETS = Insert(
+    "tickets",
+    (
+        *("id", "event_id", "order_id", "position", "class_number", "seat_number", "owner", "state"),
+        *("serial", "epoch", "binding_number", "sold_ms", "changed_ms"),
+    ),
+)
+_OUTBOX = Insert("outbox", ("topic", "key", "payload", "state", "attempts", "due_ms", "created_ms"))
+# Relative, so that even without the lock the table's own check would refuse to oversell.
+_STOCK = Update(
+    "stock",
+    keys=("event_id", "class_number"),
+    sets={"held": "held + v.more_held", "sold": "sold + v.more_sold"},
+    types={"event_id": "uuid", "class_number": "integer", "more_held": "integer", "more_sold": "integer"},
+)
+_ORDER_STATES = Update(
+    "orders",
+    keys=("id",),
+    sets={"state": "v.new_state", "paid_ms": "coalesce(v.new_paid_ms, paid_ms)"},
+    types={"id": "uuid", "new_state": "text", "new_paid_ms": "bigint"},
+)
+_PAYMENT_STATES = Update(
+    "payments",
+    keys=("id",),
+    sets={
+        "state": "v.new_state",
+        "provider_ref": "v.new_ref",
+        "reason": "v.new_reason",
+        "changed_ms": "v.new_changed_ms",
+    },
+    types={"id": "uuid", "new_state": "text", "new_ref": "text", "new_reason": "text", "new_changed_ms": "bigint"},
+)
+_WRITER = Writer(
+    (
+        *(_STOCK, _ORDERS, _LINES, _ORDER_STATES, _CLAIMS),
+        *(_PAYMENTS, _PAYMENT_STATES, _KEYS, _TICKETS, _OUTBOX),
+    )
+)
+
+_FREE = delete(SeatClaim).where(
+    SeatClaim.event_id == bindparam("the_event"),
+    SeatClaim.seat_number == bindparam("the_seat"),
+    SeatClaim.order_id == bindparam("the_order"),
+)
 
 
 def write(connection: Connection, event: EventFacts, changes: Changes, now_ms: int, bodies: dict[UUID, str]) -> None:
     """Everything in `changes`. `bodies`: the first answer of each new hold, by order."""
-    _stock(connection, event, changes)
-    _holds(connection, event, changes, now_ms)
-    _new_payments(connection, changes, now_ms)
-    _keys(connection, changes, now_ms, bodies)
-    _changed_payments(connection, changes, now_ms)
-    _orders(connection, changes, now_ms)
-    _seats(connection, event, changes)
-    _tickets(connection, event, changes, now_ms)
+    if changes.freed:  # first, since another order of the same batch may claim the seat
+        freed = changes.freed.items()
+        rows = [{"the_event": event.id, "the_seat": seat, "the_order": order} for seat, order in freed]
+        connection.execute(_FREE, rows)
+    new_or_changed = {
+        _STOCK.param: _stock(event, changes),
+        _ORDERS.param: _orders(event, changes, now_ms),
+        _LINES.param: _lines(changes),
+        _ORDER_STATES.param: _order_states(changes, now_ms),
+        _CLAIMS.param: _claims(event, changes),
+        _PAYMENTS.param: _payments(changes, now_ms),
+        _PAYMENT_STATES.param: _payment_states(changes, now_ms),
+        _KEYS.param: _keys(changes, now_ms, bodies),
+        _TICKETS.param: _tickets(event, changes, now_ms),
+        _OUTBOX.param: _outbox(changes, now_ms),
+    }
+    if any(new_or_changed.values()):
+        _WRITER.write(connection, new_or_changed)
 
 
-def _stock(connection: Connection, event: EventFacts, changes: Changes) -> None:
-    rows = [
-        {"the_class": number, "more_held": held, "more_sold": sold}
+def _stock(event: EventFacts, changes: Changes) -> list[dict[str, Any]]:
+    return [
+        {"event_id": event.id, "class_number": number, "more_held": held, "more_sold": sold}
         for number, (held, sold) in changes.stock.items()
         if held or sold
     ]
-    # Relative, so that even without the lock the table's own check would refuse to oversell.
-    statement = (
-        update(Stock)
-        .where(Stock.event_id == event.id, Stock.class_number == bindparam("the_class"))
-        .values(held=Stock.held + bindparam("more_held"), sold=Stock.sold + bindparam("more_sold"))
-    )
-    _many(connection, statement, rows)
 
 
-def _holds(connection: Connection, event: EventFacts, changes: Changes, now_ms: int) -> None:
-    _many(
-        connection,
-        insert(Order),
-        [
-            {
-                "id": held.order_id,
-                "event_id": event.id,
-                "state": "held",
-                "secret_hash": held.secret_hash,
-                "owner": held.owner,
-                "quantity": sum(line.quantity for line in held.lines),
-                "total_minor": held.total_minor,
-                "currency": event.currency,
-                "hold_expires_ms": held.hold_expires_ms,
-                "created_ms": now_ms,
-                "paid_ms": None,
-            }
-            for held in changes.held
-        ],
-    )
-    _many(
-        connection,
-        insert(OrderLine),
-        [
-            {
-                "order_id": held.order_id,
-                "position": position,
-                "class_number": line.class_number,
-                "quantity": line.quantity,
-                "unit_price_minor": line.unit_price_minor,
-                "seats": list(line.seats) or None,
-            }
-            for held in changes.held
-            for position, line in enumerate(held.lines)
-        ],
-    )
+def _orders(event: EventFacts, changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": held.order_id,
+            "event_id": event.id,
+            "state": changes.orders.get(held.order_id, "held"),
+            "secret_hash": held.secret_hash,
+            "owner": held.owner,
+            "quantity": sum(line.quantity for line in held.lines),
+            "total_minor": held.total_minor,
+            "currency": event.currency,
+            "hold_expires_ms": held.hold_expires_ms,
+            "created_ms": now_ms,
+        }
+        for held in changes.held
+    ]
 
 
-def _new_payments(connection: Connection, changes: Changes, now_ms: int) -> None:
-    _many(
-        connection,
-        insert(Payment),
-        [
-            {
-                "id": started.payment_id,
-                "order_id": started.order_id,
-                "provider": started.provider,
-                "provider_ref": None,
-                "idempotency_key": str(started.payment_id),
-                "amount_minor": started.amount_minor,
-                "currency": started.currency,
-                "state": "started",
-                "reason": None,
-                "created_ms": now_ms,
-                "changed_ms": now_ms,
-            }
-            for started in changes.started
-        ],
-    )
+def _lines(changes: Changes) -> list[dict[str, Any]]:
+    return [
+        {
+            "order_id": held.order_id,
+            "position": position,
+            "class_number": line.class_number,
+            "quantity": line.quantity,
+            "unit_price_minor": line.unit_price_minor,
+            "seats": list(line.seats) or None,
+        }
+        for held in changes.held
+        for position, line in enumerate(held.lines)
+    ]
 
 
-def _keys(connection: Connection, changes: Changes, now_ms: int, bodies: dict[UUID, str]) -> None:
-    new_keys: list[tuple[Key, UUID, int | None, str | None]]
-    new_keys = [(held.key, held.order_id, CREATED, bodies[held.order_id]) for held in changes.held]
-    new_keys += [(started.key, started.payment_id, None, None) for started in changes.started]
-    _many(
-        connection,
-        insert(IdempotencyKey),
-        [
-            {
-                "scope": key.scope,
-                "key": key.digest,
-                "request_hash": key.request_hash,
-                "resource_id": resource,
-                "status": status,
-                "body": body,
-                "created_ms": now_ms,
-            }
-            for key, resource, status, body in new_keys
-        ],
-    )
+def _order_states(changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    return [
+        {"id": order_id, "new_state": state, "new_paid_ms": now_ms if state == "paid" else None}
+        for order_id, state in changes.orders.items()
+    ]
 
 
-def _changed_payments(connection: Connection, changes: Changes, now_ms: int) -> None:
-    statement = (
-        update(Payment)
-        .where(Payment.id == bindparam("the_id"))
-        .values(
-            state=bindparam("new_state"),
-            provider_ref=bindparam("new_ref"),
-            reason=bindparam("new_reason"),
-            changed_ms=now_ms,
-        )
-    )
-    _many(
-        connection,
-        statement,
-        [
-            {
-                "the_id": change.payment_id,
-                "new_state": change.state,
-                "new_ref": change.reference,
-                "new_reason": change.reason,
-            }
-            for change in changes.payments.values()
-        ],
-    )
-    _many(
-        connection,
-        insert(Outbox),
-        [
-            {
-                "topic": "payment.refund",
-                "key": f"refund:{back.payment_id}",
-                "payload": {"payment_id": str(back.payment_id), "order_id": str(back.order_id), "why": back.why},
-                "state": "waiting",
-                "attempts": 0,
-                "due_ms": now_ms,
-                "error": None,
-                "created_ms": now_ms,
-            }
-            for back in changes.refunds
-        ],
-    )
+def _claims(event: EventFacts, changes: Changes) -> list[dict[str, Any]]:
+    return [
+        {"event_id": event.id, "seat_number": number, "order_id": order}
+        for number, order in sorted(changes.claimed.items())
+    ]
 
 
-def _orders(connection: Connection, changes: Changes, now_ms: int) -> None:
-    by_state: dict[str, list[UUID]] = {}
-    for order_id, state in changes.orders.items():
-        by_state.setdefault(state, []).append(order_id)
-    for state, ids in by_state.items():
-        values: dict[str, Any] = {"state": state} | ({"paid_ms": now_ms} if state == "paid" else {})
-        connection.execute(update(Order).where(among(connection, Order.id, ids)).values(**values))
+def _payments(changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": started.payment_id,
+            "order_id": started.order_id,
+            "provider": started.provider,
+            "idempotency_key": str(started.payment_id),
+            "amount_minor": started.amount_minor,
+            "currency": started.currency,
+            "state": "started",
+            "created_ms": now_ms,
+            "changed_ms": now_ms,
+        }
+        for started in changes.started
+    ]
 
 
-def _seats(connection: Connection, event: EventFacts, changes: Changes) -> None:
-    _many(
-        connection,
-        delete(SeatClaim).where(
-            SeatClaim.event_id == event.id,
-            SeatClaim.seat_number == bindparam("the_seat"),
-            SeatClaim.order_id == bindparam("the_order"),
-        ),
-        [{"the_seat": number, "the_order": order} for number, order in changes.freed.items()],
-    )
-    _many(
-        connection,
-        insert(SeatClaim),
-        [
-            {"event_id": event.id, "seat_number": number, "order_id": order}
-            for number, order in sorted(changes.claimed.items())
-        ],
-    )
+def _payment_states(changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": change.payment_id,
+            "new_state": change.state,
+            "new_ref": change.reference,
+            "new_reason": change.reason,
+            "new_changed_ms": now_ms,
+        }
+        for change in changes.payments.values()
+    ]
 
 
-def _tickets(connection: Connection, event: EventFacts, changes: Changes, now_ms: int) -> None:
-    _many(
-        connection,
-        insert(Ticket),
-        [
-            {
-                "id": ticket_id(ticket.order_id, ticket.position),
-                "event_id": event.id,
-                "order_id": ticket.order_id,
-                "position": ticket.position,
-                "class_number": ticket.class_number,
-                "seat_number": ticket.seat_number,
-                "owner": ticket.owner,
-                "state": "valid",
-                "batch_number": None,
-                "token_id": None,
-                "serial": 0,
-                "epoch": 0,
-                "binding_number": 0,
-                "holder_key": None,
-                "sold_ms": now_ms,
-                "changed_ms": now_ms,
-            }
-            for ticket in changes.tickets
-        ],
-    )
+def _keys(changes: Changes, now_ms: int, bodies: dict[UUID, str]) -> list[dict[str, Any]]:
+    holds = [(held.key, held.order_id, CREATED, bodies[held.order_id]) for held in changes.held]
+    payments = [(started.key, started.payment_id, None, None) for started in changes.started]
+    return [
+        {
+            "scope": key.scope,
+            "key": key.digest,
+            "request_hash": key.request_hash,
+            "resource_id": resource,
+            "status": status,
+            "body": body,
+            "created_ms": now_ms,
+        }
+        for key, resource, status, body in (*holds, *payments)
+    ]
 
 
-def _many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401 - any statement
-    if rows:
-        connection.execute(statement, rows)
+def _tickets(event: EventFacts, changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": ticket_id(ticket.order_id, ticket.position),
+            "event_id": event.id,
+            "order_id": ticket.order_id,
+            "position": ticket.position,
+            "class_number": ticket.class_number,
+            "seat_number": ticket.seat_number,
+            "owner": ticket.owner,
+            "state": "valid",
+            "serial": 0,
+            "epoch": 0,
+            "binding_number": 0,
+            "sold_ms": now_ms,
+            "changed_ms": now_ms,
+        }
+        for ticket in changes.tickets
+    ]
+
+
+def _outbox(changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "topic": "payment.refund",
+            "key": f"refund:{back.payment_id}",
+            "payload": {"payment_id": str(back.payment_id), "order_id": str(back.order_id), "why": back.why},
+            "state": "waiting",
+            "attempts": 0,
+            "due_ms": now_ms,
+            "created_ms": now_ms,
+        }
+        for back in changes.refunds
+    ]
