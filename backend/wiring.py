@@ -37,6 +37,7 @@ class Services:
         """Let go of threads and connections."""
         if self.bank is not None:
             self.bank.close()
+        self.tills.close()
         self.engine.dispose()
 
 
@@ -52,7 +53,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         clock=clock,
         secret=secret,
         signer=SignerClient(settings.signer_socket),
-        tills=Tills(engine),
+        tills=Tills(make_engine(settings.database_url, ask_first=False)),
         payments={bank.name: bank} if bank is not None else {},
         bank=bank,
     )

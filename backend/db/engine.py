@@ -15,8 +15,12 @@ POOL_SIZE = 10  # connections kept per process
 CONNECT_TIMEOUT_SECONDS = 5
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql://...` (psycopg 3)."""
+def make_engine(url: str, *, ask_first: bool = True) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://...` (psycopg 3).
+
+    With `ask_first` a pooled connection is tried before it is used, which costs a round trip; the till does without,
+    since it runs its batches again when a connection turns out to be dead.
+    """
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
@@ -28,7 +32,7 @@ def make_engine(url: str) -> Engine:
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
-        pool_pre_ping=True,
+        pool_pre_ping=ask_first,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
     )
 

@@ -155,6 +155,10 @@ class Tills:
         self._by_slug: dict[str, UUID] = {}  # a slug never changes its event
         self._by_order: OrderedDict[UUID, UUID] = OrderedDict()  # orders held here lately, the newest last
 
+    def close(self) -> None:
+        """Let go of the connections; the tills' threads end by themselves."""
+        self._engine.dispose()
+
     def event_id(self, slug: str) -> UUID | None:
         """The event of that slug."""
         found = self._by_slug.get(slug)
