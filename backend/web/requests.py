@@ -101,7 +101,7 @@ def idempotency_key() -> str:
     if key is None:
         sentence = _("Send an Idempotency-Key header: a new random text for each order, the same when you repeat it")
         raise refuse("idempotency_key_missing", sentence)
-    if not (MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()):
+    if not (MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS and all("!" <= one <= "~" for one in key)):
         raise refuse("idempotency_key_invalid", _("Idempotency-Key must have 8 to 80 visible ASCII characters"))
     return key
 
