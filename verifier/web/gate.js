@@ -1,5 +1,6 @@
 /** The gate page: puts its parts together. */
 
+import { keepOffline } from "/static/js/install.js";
 import { _, loadMessages } from "/static/js/messages.js";
 import { Camera } from "./camera.js";
 import { ChallengeView } from "./challenge_view.js";
@@ -53,7 +54,7 @@ class GatePage {
     this.desk = new Desk(this.journal, this.trust, () => this.gateView(), clock);
     this.others = new BroadcastChannel("truestub-gate"); // other tabs of this gate
     this.others.onmessage = () => this.refresh();
-    this.isOffline = await keepOffline();
+    this.isOffline = await keepOffline("/gate-worker.js", "/gate");
     this.isKept = (await navigator.storage?.persisted?.()) ?? false;
     await this.trust.load();
     await this.refresh();
@@ -234,17 +235,6 @@ class GatePage {
     } catch {
       this.wakeLock = null;
     }
-  }
-}
-
-/** True once a service worker keeps the page for when the server is dead. */
-async function keepOffline() {
-  try {
-    await navigator.serviceWorker.register("/gate-worker.js", { scope: "/gate" });
-    await Promise.race([navigator.serviceWorker.ready, new Promise((_done, fail) => setTimeout(fail, 5_000))]);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The wallet page: puts its parts together. */
 
 import { h, fill } from "/static/js/dom.js";
+import { keepOffline } from "/static/js/install.js";
 import { _, loadMessages } from "/static/js/messages.js";
 import { bindTicket, refreshOrder } from "./binder.js";
 import { clockOffset, handedOrders } from "./api.js";
@@ -35,7 +36,7 @@ class WalletPage {
     }
     this.code = new CodeView(part("code"), this.vault, () => this.onCodeClosed(), () => this.reload());
     await this.reload();
-    keepOffline();
+    keepOffline("/wallet-worker.js", "/wallet");
     this.cannot = await whyNoKeys();
     await this.refresh();
     addEventListener("online", () => this.refresh());
@@ -137,14 +138,6 @@ class WalletPage {
 
   onCodeClosed() {
     part("page").inert = false;
-  }
-}
-
-async function keepOffline() {
-  try {
-    await navigator.serviceWorker.register("/wallet-worker.js", { scope: "/wallet" });
-  } catch {
-    // Without it the page still works while the server can be reached.
   }
 }
 

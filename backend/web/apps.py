@@ -1,0 +1,208 @@
+"""The two pages that work without us: the wallet and the gate. Their sources are in `wallet/web` and `verifier/web`.
+
+Each is one page per language, its modules, and a service worker that keeps them all. The addresses of the modules mirror
+the folders (`/static/verifier/web/check.js`), so that the same imports work in a browser and in node.
+"""
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from apiflask import APIBlueprint
+from flask import Response, abort, redirect, render_template_string, request
+from flask.typing import ResponseReturnValue
+
+from backend.i18n import LANGUAGES
+
+TOP = Path(__file__).resolve().parents[2]
+SHARED = Path("backend/web/static/js")  # modules that both pages use
+CREDENTIAL = Path("credential/web")
+HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}  # BCP 47
+_SMALLEST_COMPRESSED = 512  # bytes; below it the header costs more than is saved
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'{scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+bp = APIBlueprint("apps", __name__, enable_openapi=False)
+
+
+@dataclass(frozen=True)
+class OfflineApp:
+    """An offline page. `names` are what a home screen calls it, by language."""
+
+    name: str
+    folder: Path
+    names: dict[str, str]
+    needs_wasm: bool = False
+    needs_camera: bool = False
+
+    @property
+    def entry(self) -> str:
+        return f"/{self.name}"
+
+    @property
+    def pages(self) -> dict[str, str]:
+        """The page's address, by language."""
+        return {language: f"{self.entry}/{language}" for language in LANGUAGES}
+
+    @cached_property
+    def files(self) -> dict[str, "StaticFile"]:
+        """What the service worker keeps besides the pages, by address."""
+        return _files(SHARED, "/static/js/") | _mirrored(CREDENTIAL) | _mirrored(self.folder)
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with every file and page."""
+        parts = [f"{address} {file.digest}" for address, file in sorted(self.files.items())]
+        return hashlib.sha256("\n".join([*parts, self.template]).encode()).hexdigest()[:16]
+
+    @cached_property
+    def template(self) -> str:
+        return (TOP / self.folder / f"{self.name}.html").read_text()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        scripts = " 'wasm-unsafe-eval'" if self.needs_wasm else ""
+        camera = "(self)" if self.needs_camera else "()"
+        return {
+            "Content-Security-Policy": _POLICY.format(scripts=scripts),
+            "Permissions-Policy": f"camera={camera}, microphone=(), geolocation=(), payment=()",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cache-Control": "no-cache",
+        }
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    """A file's bytes; `compressed` is gzip, none where that would not be smaller."""
+
+    content: bytes
+    compressed: bytes | None
+    media_type: str
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+APPS = (
+    OfflineApp("wallet", Path("wallet/web"), {"en": "Wallet", "zh": "票夹"}, needs_camera=False),
+    OfflineApp("gate", Path("verifier/web"), {"en": "Gate", "zh": "检票"}, needs_wasm=True, needs_camera=True),
+)
+_BY_NAME = {app.name: app for app in APPS}
+
+
+@bp.get("/<any(wallet, gate):name>")
+def entry(name: str) -> ResponseReturnValue:
+    """To the page in the reader's language. Never kept by caches: the choice differs from reader to reader."""
+    asked = request.headers.get("Accept-Language")
+    language = request.accept_languages.best_match(LANGUAGES, "en") if asked else "en"
+    return redirect(_BY_NAME[name].pages[language or "en"], 302)
+
+
+@bp.get("/<any(wallet, gate):name>/<any(en, zh):language>")
+def page(name: str, language: str) -> Response:
+    """The page itself, the same for everybody."""
+    app = _BY_NAME[name]
+    other = next(one for one in LANGUAGES if one != language)
+    html = render_template_string(
+        app.template,
+        lang=HTML_LANGUAGES[language],
+        other=app.pages[other],
+        other_lang=HTML_LANGUAGES[other],
+        manifest=f"{app.entry}/{language}.webmanifest",
+        name=app.names[language],
+    )
+    return _answer(html.encode(), "text/html; charset=utf-8", app.headers)
+
+
+@bp.get("/<any(wallet, gate):name>/<any(en, zh):language>.webmanifest")
+def manifest(name: str, language: str) -> Response:
+    """How a home screen shows the page (W3C Web Application Manifest)."""
+    app = _BY_NAME[name]
+    told = {
+        "id": app.entry,
+        "name": f"Truestub {app.names[language]}",
+        "short_name": app.names[language],
+        "lang": HTML_LANGUAGES[language],
+        "start_url": app.pages[language],
+        "scope": app.entry,
+        "display": "standalone",
+        "background_color": "#101317",
+        "theme_color": "#101317",
+        "icons": [
+            {"src": f"/static/{app.folder.as_posix()}/icon.svg", "sizes": "any", "type": "image/svg+xml"},
+            {"src": f"/static/{app.folder.as_posix()}/icon.png", "sizes": "512x512", "type": "image/png"},
+        ],
+    }
+    return _answer(json.dumps(told, ensure_ascii=False).encode(), "application/manifest+json", {})
+
+
+@bp.get("/<any(wallet, gate):name>-worker.js")
+def worker(name: str) -> Response:
+    """The service worker: which files the page is made of, and what is done with them."""
+    app = _BY_NAME[name]
+    told = {
+        "name": app.name,
+        "version": app.version,
+        "entry": app.entry,
+        "pages": app.pages,
+        "files": sorted(app.files),
+    }
+    body = f"const APP = {json.dumps(told)};\n" + (TOP / SHARED / "offline.js").read_text()
+    headers = {**app.headers, "Service-Worker-Allowed": app.entry}
+    return _answer(body.encode(), _TYPES[".js"], headers)
+
+
+@bp.get("/static/<path:path>")
+def static_file(path: str) -> Response:
+    """A module, style, picture or the decoder's program. A worker has the policy of its own script's answer."""
+    file = _all_files().get(f"/static/{path}")
+    if file is None:
+        abort(404)
+    headers = _BY_NAME["gate"].headers if path.endswith("/decoder.js") else {"Cache-Control": "no-cache"}
+    return _answer(file.content, file.media_type, headers, file.compressed)
+
+
+@cache
+def _all_files() -> dict[str, StaticFile]:
+    return {address: file for app in APPS for address, file in app.files.items()}
+
+
+def _mirrored(folder: Path) -> dict[str, StaticFile]:
+    return _files(folder, f"/static/{folder.as_posix()}/")
+
+
+def _files(folder: Path, prefix: str) -> dict[str, StaticFile]:
+    found = {}
+    for path in sorted((TOP / folder).rglob("*")):
+        if path.is_file() and path.suffix in _TYPES and path.name not in {"package.json", "offline.js"}:
+            content = path.read_bytes()
+            compressed = gzip.compress(content, 9, mtime=0) if len(content) >= _SMALLEST_COMPRESSED else None
+            address = prefix + path.relative_to(TOP / folder).as_posix()
+            found[address] = StaticFile(content, compressed, _TYPES[path.suffix])
+    return found
+
+
+def _answer(content: bytes, media_type: str, headers: dict[str, str], compressed: bytes | None = None) -> Response:
+    """Compressed where the browser takes it, 304 where it has it."""
+    answer = Response(content, mimetype=None, content_type=media_type)
+    answer.headers.update({"Cache-Control": "no-cache", **headers})
+    answer.set_etag(hashlib.sha256(content).hexdigest()[:16], weak=True)  # one tag for both encodings
+    answer.vary.add("Accept-Encoding")
+    if compressed is not None and "gzip" in request.accept_encodings:
+        answer.data = compressed
+        answer.headers["Content-Encoding"] = "gzip"
+    return answer.make_conditional(request)
