@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help demo test test-deep lint fmt types check setup lock contracts clean
+.PHONY: help demo test test-deep lint fmt types check setup lock contracts messages clean
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -30,6 +30,7 @@ demo: setup ## the whole story in the terminal; EXIT=1 ends after it
 	@$(BIN)/python -m examples.demo $(if $(EXIT),--exit,)
 
 test: setup check ## lint, types and every test that fits in 15 minutes
+	@bash tools/ensure-chromium.sh
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-deep: setup ## what takes longer
@@ -48,6 +49,9 @@ types: setup
 
 lock: ## make the lock anew; run on purpose only
 	@bash tools/lock.sh
+
+messages: setup ## bring the message catalogues and the pages' words up to date
+	@$(BIN)/python -m tools.messages verifier wallet; $(BIN)/python -m tools.page_messages
 
 contracts: setup ## compile the contracts and write the artifacts
 	@$(BIN)/python -m contracts.build

@@ -29,7 +29,7 @@ _HEADERS = {  # of every answer that does not set its own
 def create_app(wiring: Settings | Services) -> APIFlask:
     """The application, wired by settings or by services made already."""
     services = wiring if isinstance(wiring, Services) else wire(wiring)
-    app = APIFlask(__name__, title="Truestub", version="1", docs_path=None, spec_path=openapi.PATH)
+    app = APIFlask(__name__, static_folder=None, title="Truestub", version="1", docs_path=None, spec_path=openapi.PATH)
     app.extensions["truestub"] = services
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     openapi.describe(app)

@@ -1,7 +1,7 @@
 """The two pages that work without us: the wallet and the gate. Their sources are in `wallet/web` and `verifier/web`.
 
-Each is one page per language, its modules, and a service worker that keeps them all. The addresses of the modules mirror
-the folders (`/static/verifier/web/check.js`), so that the same imports work in a browser and in node.
+Each is one page per language, its modules, and a service worker that keeps them all. The addresses of the modules
+mirror the folders (`/static/verifier/web/check.js`), so that the same imports work in a browser and in node.
 """
 
 import gzip

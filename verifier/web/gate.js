@@ -54,7 +54,6 @@ class GatePage {
     this.desk = new Desk(this.journal, this.trust, () => this.gateView(), clock);
     this.others = new BroadcastChannel("truestub-gate"); // other tabs of this gate
     this.others.onmessage = () => this.refresh();
-    this.isOffline = await keepOffline("/gate-worker.js", "/gate");
     this.isKept = (await navigator.storage?.persisted?.()) ?? false;
     await this.trust.load();
     await this.refresh();
@@ -63,8 +62,10 @@ class GatePage {
     setInterval(() => this.sync(), SYNC_MS);
     addEventListener("online", () => this.sync());
     document.addEventListener("visibilitychange", () => this.onVisible());
-    if (this.trust.setup === undefined) this.askForSetup();
-    else await this.getReady();
+    if (this.isSetUp) await this.getReady();
+    else this.askForSetup();
+    this.isOffline = await keepOffline("/gate-worker.js", "/gate");
+    if (part("stage").dataset.stage === "ready") this.showReady();
   }
 
   get isSetUp() {
@@ -96,8 +97,12 @@ class GatePage {
   }
 
   async getReady() {
-    if (this.trust.bundle === null) await this.sync();
-    else this.sync();
+    this.showReady();
+    await this.sync();
+    if (part("stage").dataset.stage === "ready") this.showReady();
+  }
+
+  showReady() {
     const { bundle, setup } = this.trust;
     this.stage.ready({
       eventName: bundle?.eventName ?? setup.event,
