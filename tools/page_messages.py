@@ -18,14 +18,14 @@ from verifier.words import words_for
 
 TOP = Path(__file__).resolve().parent.parent
 SHARED = TOP / "backend" / "web" / "static" / "js"  # modules that both pages use; their sentences are the backend's
-PAGES = {"verifier": TOP / "verifier"}
+PAGES = {"verifier": TOP / "verifier", "wallet": TOP / "wallet"}
 
 
 def files() -> dict[Path, str]:
     """Every generated file, by path, with its content."""
     made = {TOP / "verifier" / "web" / "verdicts.json": _json(_verdicts())}
     for name, room in PAGES.items():
-        catalogues = [_read(room), _read(TOP / "backend")]
+        catalogues = [_read(one) for one in (room, TOP / "backend", *PAGES.values())]
         made[room / "web" / "messages" / "zh.json"] = _json(_translated(sorted(sentences_of(name)), catalogues))
     return made
 

@@ -98,7 +98,7 @@ class StaticFile:
 
 
 APPS = (
-    OfflineApp("wallet", Path("wallet/web"), {"en": "Wallet", "zh": "票夹"}, needs_camera=False),
+    OfflineApp("wallet", Path("wallet/web"), {"en": "Wallet", "zh": "钱包"}, needs_camera=False),
     OfflineApp("gate", Path("verifier/web"), {"en": "Gate", "zh": "检票"}, needs_wasm=True, needs_camera=True),
 )
 _BY_NAME = {app.name: app for app in APPS}
@@ -202,7 +202,8 @@ def _answer(content: bytes, media_type: str, headers: dict[str, str], compressed
     answer.headers.update({"Cache-Control": "no-cache", **headers})
     answer.set_etag(hashlib.sha256(content).hexdigest()[:16], weak=True)  # one tag for both encodings
     answer.vary.add("Accept-Encoding")
-    if compressed is not None and "gzip" in request.accept_encodings:
+    if compressed is not None and request.accept_encodings["gzip"]:
         answer.data = compressed
         answer.headers["Content-Encoding"] = "gzip"
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer

@@ -17,7 +17,8 @@ def code_picture(digits: str, size: int = 560) -> Image.Image:
     code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_L, border=4, box_size=8)
     code.add_data(digits, optimize=0)
     code.make(fit=True)
-    return code.make_image().convert("L").resize((size, size), Image.Resampling.NEAREST)
+    picture: Image.Image = code.make_image().convert("L")
+    return picture.resize((size, size), Image.Resampling.NEAREST)
 
 
 def from_screenshot(png: bytes, height: int = HEIGHT) -> Image.Image:

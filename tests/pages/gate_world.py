@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from typing import Any
 
 from nacl.signing import SigningKey
@@ -159,10 +160,11 @@ class GateWorld:
         elif "/bundle" in request.url:
             self._bundle(route)
         else:
-            told = request.post_data_json
+            told: dict[str, Any] = request.post_data_json or {}
             self.received.append(told)
             taken = told["from"] + len(told["records"])
-            route.fulfill(json={"next": taken if self.answer_next is None else self.answer_next, "conflicts": []})
+            answer: dict[str, Any] = {"next": taken if self.answer_next is None else self.answer_next, "conflicts": []}
+            self._bytes(route, json.dumps(answer).encode())
 
     def _bundle(self, route: Route) -> None:
         data = self.bundle_bytes or sign_bundle(self.bundle, BUNDLER)
@@ -173,7 +175,7 @@ class GateWorld:
             self._bytes(route, data, tag)
 
     def _bytes(self, route: Route, data: bytes, tag: str = "") -> None:
-        headers = {"Content-Type": "application/octet-stream", **({"ETag": tag} if tag else {})}
+        headers = {"Date": formatdate(usegmt=True), **({"ETag": tag} if tag else {})}
         route.fulfill(body=data, headers=headers)
 
     @property

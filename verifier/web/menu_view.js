@@ -48,7 +48,8 @@ export class MenuView {
         h("button", { type: "button", class: "quiet", "aria-pressed": String(!page.signals.muted), onclick: () => this.turnSound() },
           icon(iconPath("sound")), page.signals.muted ? _("Sound is off") : _("Sound is on")),
         h("button", { type: "button", class: "quiet", onclick: () => this.changeGate() }, icon(iconPath("gate")), _("Set up another gate")),
-        h("button", { type: "button", class: "next", onclick: () => this.close() }, _("Close"))));
+        h("button", { type: "button", class: "next", onclick: () => this.close() }, _("Close"))),
+      languageLink());
     if (!this.dialog.open) this.dialog.showModal();
   }
 
@@ -82,4 +83,12 @@ export class MenuView {
     this.page.camera.stop();
     this.page.askForSetup();
   }
+}
+
+const LANGUAGE_NAMES = Object.freeze({ "zh-Hans": "中文", en: "English" }); // each in its own words
+
+/** To the same page in the other language. */
+export function languageLink() {
+  const { other, otherLang } = document.body.dataset;
+  return h("p", {}, h("a", { href: other, lang: otherLang, hreflang: otherLang }, LANGUAGE_NAMES[otherLang]));
 }

@@ -3,6 +3,7 @@
 import { fill, h, icon } from "/static/js/dom.js";
 import { _, clockTime } from "/static/js/messages.js";
 import { iconPath } from "./icons.js";
+import { languageLink } from "./menu_view.js";
 import { troubleSentence } from "./troubles.js";
 
 export class StageView {
@@ -35,7 +36,8 @@ export class StageView {
         field,
         trouble,
         h("button", { type: "submit" }, _("Set up")),
-        h("button", { type: "button", class: "quiet", onclick: onCamera }, icon(iconPath("camera")), _("Scan it with the camera"))));
+        h("button", { type: "button", class: "quiet", onclick: onCamera }, icon(iconPath("camera")), _("Scan it with the camera"))),
+      languageLink());
   }
 
   /** Before scanning: what is ready, what is not. A tap is needed for camera and sound. */

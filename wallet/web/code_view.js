@@ -17,7 +17,6 @@ const ROTATE_SECONDS = 10;
 const ANSWER_SECONDS = 60; // so long the gate waits (SPEC 6.5)
 const TICK_MS = 200;
 const SWIPE_PIXELS = 50;
-const BORDERS = 24; // CSS pixels beside the picture
 const BELOW = 330; // CSS pixels for what stands above and below it
 
 export class CodeView {
@@ -131,7 +130,7 @@ export class CodeView {
         answer: () => answerChallenge(credential, nineDigits, now, sign),
       }[kind]();
       if (ticket !== this.tickets[this.at]) return; // the holder has gone on meanwhile
-      const space = Math.min(innerWidth - BORDERS, Math.max(200, innerHeight - BELOW));
+      const space = Math.min(innerWidth, Math.max(200, innerHeight - BELOW));
       drawCode(this.picture, digits, space);
       this.picture.dataset.kind = kind;
       this.picture.dataset.ticket = ticket.ticketId;

@@ -25,6 +25,8 @@ const SENTENCES = {
   order_secret_wrong: () => _("This order is no longer open to this browser. Open it again from where you bought it."),
   ticket_not_valid: () => _("This ticket is no longer valid: it was refunded or withdrawn. Your order says more."),
   event_over: () => _("The event is over."),
+  receipt_unreadable: () => _("This is no receipt. Copy the whole line that begins with truestub-receipt."),
+  receipt_other_server: () => _("This receipt is for another server. Open the wallet page of that server."),
   digits_wrong: () => _("Type all nine digits from the gate's screen."),
 };
 

@@ -7,7 +7,9 @@ import { bindTicket, refreshOrder } from "./binder.js";
 import { clockOffset, handedOrders } from "./api.js";
 import { CodeView } from "./code_view.js";
 import { whyNoKeys } from "./device_key.js";
+import { FootView } from "./foot_view.js";
 import { ListView } from "./list_view.js";
+import { parseReceipt } from "./receipt.js";
 import { inOrder, ticketState } from "./ticket_states.js";
 import { clockSentence, troubleSentence } from "./troubles.js";
 import { Vault } from "./vault.js";
@@ -34,6 +36,7 @@ class WalletPage {
       this.stop("storage_refused");
       return;
     }
+    this.foot = new FootView(part("foot"), (text) => this.addReceipt(text));
     this.code = new CodeView(part("code"), this.vault, () => this.onCodeClosed(), () => this.reload());
     await this.reload();
     keepOffline("/wallet-worker.js", "/wallet");
@@ -83,6 +86,15 @@ class WalletPage {
     } catch (error) {
       this.note(error);
     }
+  }
+
+  /** Null once the receipt's order is here, or the code of what is wrong with it. */
+  async addReceipt(text) {
+    const { order, problem } = parseReceipt(text, location.origin);
+    if (problem !== undefined) return problem;
+    await this.vault.putOrder(order);
+    await this.refresh();
+    return null;
   }
 
   async refreshOne(order) {
