@@ -42,6 +42,14 @@ class BundleSigner(Protocol):
     def sign_bundle(self, event_id: UUID, data: bytes) -> bytes: ...
 
 
+class Head(NamedTuple):
+    """What is known of the newest stored bundle without its megabytes."""
+
+    version: int
+    rows_through_ms: int
+    created_ms: int
+
+
 class Newest(NamedTuple):
     """The newest stored bundle."""
 
@@ -65,8 +73,8 @@ def refresh(engine: Engine, signer: BundleSigner) -> int:
     return done
 
 
-def refresh_event(engine: Engine, signer: BundleSigner, event_id: UUID) -> bool:
-    """Renew one event's bundle if it is due; True if it was renewed."""
+def refresh_event(engine: Engine, signer: BundleSigner, event_id: UUID, *, at_once: bool = False) -> bool:
+    """Renew one event's bundle if it is due, or `at_once`; True if it was renewed."""
     with snapshot(engine) as taken:
         connection = taken.connection
         event = connection.execute(select(Event).where(Event.id == event_id)).one()
@@ -76,7 +84,7 @@ def refresh_event(engine: Engine, signer: BundleSigner, event_id: UUID) -> bool:
         last = connection.execute(
             _newest(event_id, Bundle.version, Bundle.created_ms, Bundle.fingerprint)
         ).one_or_none()
-        if last is not None:
+        if last is not None and not at_once:
             age = (taken.taken_ms - last.created_ms) / 1000
             pace = pace_of(event, taken.taken_ms)
             if age < pace.if_changed:
@@ -111,11 +119,12 @@ def newest(engine: Engine, event_id: UUID) -> Newest | None:
     return Newest(row.version, row.data) if row else None
 
 
-def newest_version(engine: Engine, event_id: UUID) -> int | None:
+def head(engine: Engine, event_id: UUID) -> Head | None:
     """Like `newest`, without its megabytes."""
     with read(engine) as connection:
-        version: int | None = connection.scalar(_newest(event_id, Bundle.version))
-    return version
+        columns = (Bundle.version, Bundle.rows_through_ms, Bundle.created_ms)
+        row = connection.execute(_newest(event_id, *columns)).one_or_none()
+    return Head(*row) if row else None
 
 
 def stored(engine: Engine, event_id: UUID, version: int) -> bytes | None:

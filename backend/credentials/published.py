@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from backend.credentials.keystore import PrivateKey
 from backend.db.models import KeyList as KeyListRow
@@ -13,12 +13,18 @@ from credential.keylist import KeyList, Reason, Role, decode_key_list
 from credential.results import Malformed
 
 
+def newest_key_list_row(connection: Connection) -> Row[int, bytes] | None:
+    """Version and bytes of the list that gates are given now; None before the first was published."""
+    query = select(KeyListRow.version, KeyListRow.data).order_by(KeyListRow.version.desc()).limit(1)
+    return connection.execute(query).one_or_none()
+
+
 def newest_key_list(connection: Connection) -> KeyList | None:
-    """The list that gates are given now; None before the first was published."""
-    data = connection.scalar(select(KeyListRow.data).order_by(KeyListRow.version.desc()).limit(1))
-    if data is None:
+    """The list that gates are given now, decoded."""
+    row = newest_key_list_row(connection)
+    if row is None:
         return None
-    decoded = decode_key_list(data)
+    decoded = decode_key_list(row.data)
     if isinstance(decoded, Malformed):
         raise ValueError(f"the stored key list is damaged: {decoded.reason}")  # noqa: TRY004 - not a matter of types
     return decoded[0]

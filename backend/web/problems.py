@@ -31,7 +31,7 @@ _STATUS = {
     ),
     401: ("order_secret_missing", "gate_token_missing", "notification_forged"),
     402: ("payment_declined",),
-    403: ("order_secret_wrong", "gate_token_wrong"),
+    403: ("order_secret_wrong", "gate_token_wrong", "other_event"),
     404: (
         "not_found",
         "unknown_event",
@@ -54,7 +54,7 @@ _STATUS = {
     500: ("internal_error",),
     503: (
         *("too_busy", "answer_unknown", "storage_full", "database_unreachable"),
-        *("signer_unreachable", "signer_busy", "signer_failed"),
+        *("signer_unreachable", "signer_busy", "signer_failed", "no_usable_key", "not_initialised"),
     ),
 }
 STATUS_OF = {code: status for status, codes in _STATUS.items() for code in codes}

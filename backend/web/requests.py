@@ -107,11 +107,17 @@ def idempotency_key() -> str:
 
 
 def bearer() -> str:
-    """The secret in `Authorization: Bearer ...`."""
-    scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    """The order's secret in `Authorization: Bearer ...`."""
+    secret = bearer_token()
+    if secret is None:
         raise refuse("order_secret_missing", _("Send the order's secret as Authorization: Bearer"))
-    return secret.strip()
+    return secret
+
+
+def bearer_token() -> str | None:
+    """What stands in `Authorization: Bearer ...`; none if there is no such header."""
+    scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
 
 
 def reply(body: Any) -> bytes:  # noqa: ANN401 - what JSON can hold

@@ -1,0 +1,115 @@
+"""What gates fetch: the key list, and their event's bundle (SPEC 5, 9)."""
+
+from typing import Any
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from sqlalchemy import Row, select
+
+from backend.credentials.bundle_delivery import Deliveries
+from backend.credentials.bundle_signing import no_key_list
+from backend.credentials.gates import gate_of
+from backend.credentials.published import newest_key_list_row
+from backend.db.engine import read
+from backend.db.models import Event
+from backend.errors import Refused, refuse
+from backend.i18n import gettext as _
+from backend.web.requests import bearer_token, services
+from backend.wiring import Services
+
+OCTETS = "application/octet-stream"
+MAX_VERSION = (1 << 32) - 1
+_Responses = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
+_KEYS_ANSWERS: _Responses = {
+    200: {"description": "the key list (SPEC 5.1)", "content": {OCTETS: {}}},
+    304: {"description": "it has not changed"},
+    404: {"description": "none is published yet"},
+}
+_BUNDLE_ANSWERS: _Responses = {
+    200: {"description": "a snapshot (SPEC 5.2) or a delta (SPEC 5.3)", "content": {OCTETS: {}}},
+    206: {"description": "the part of it that was asked for", "content": {OCTETS: {}}},
+    304: {"description": "the gate has the newest"},
+    401: {"description": "no token"},
+    403: {"description": "a token of no gate, or of a gate of another event"},
+    404: {"description": "there is none yet"},
+    422: {"description": "`since` is no version"},
+    503: {"description": "it can't be made right now"},
+}
+_DELIVERIES = "truestub.bundles"
+
+bp = APIBlueprint("gates", __name__, url_prefix="/api/v1", tag="Gates")
+
+
+@bp.record_once
+def _set_up(state: BlueprintSetupState) -> None:
+    parts: Services = state.app.extensions["truestub"]
+    state.app.extensions[_DELIVERIES] = Deliveries(parts.engine, parts.signer, parts.clock)
+
+
+@bp.get("/keys")
+@bp.doc(responses=_KEYS_ANSWERS)
+def keys() -> Response:
+    """The newest root-signed key list."""
+    with read(services().engine) as connection:
+        newest = newest_key_list_row(connection)
+    if newest is None:
+        raise Refused(no_key_list())
+    return _conditional(newest.data, f"{newest.version}", newest.version)
+
+
+@bp.get("/events/<event>/bundle")
+@bp.doc(responses=_BUNDLE_ANSWERS, security="gate_token")
+def bundle(event: str) -> Response:
+    """The event's newest bundle, by the event's slug or id. `?since=VERSION` asks for what changed since then."""
+    gate = _gate(event)
+    since = _since()
+    deliveries: Deliveries = current_app.extensions[_DELIVERIES]
+    version = deliveries.newest_version(gate.event_id, gate)
+    if since == version:
+        return Response(status=304, headers={"ETag": f'"{version}"'})
+    delivery = deliveries.delivery(gate.event_id, version, since)
+    return _conditional(delivery.data, delivery.etag, delivery.version)
+
+
+def _gate(event: str) -> Row[Any]:
+    """The gate that asks, if it belongs to this event."""
+    token = bearer_token()
+    if token is None:
+        raise refuse("gate_token_missing", _("Send the gate's token as Authorization: Bearer"))
+    with read(services().engine) as connection:
+        gate = gate_of(connection, token)
+        if gate is None:
+            raise refuse("gate_token_wrong", _("No gate has this token; enrol the gate, or renew its token"))
+        slug = connection.scalar(select(Event.slug).where(Event.id == gate.event_id))
+    if event != slug and _uuid(event) != gate.event_id:
+        raise refuse("other_event", _("This gate was enrolled for another event"))
+    return gate
+
+
+def _since() -> int | None:
+    """The version the gate has; none if it did not say."""
+    text = request.args.get("since")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_VERSION):
+        raise refuse("invalid_request", _("since is the version of the bundle you have, a whole number"), field="since")
+    return int(text)
+
+
+def _conditional(data: bytes, etag: str, version: int) -> Response:
+    """The bytes, or 304 if the gate has them, or the part of them it asks for (RFC 9110, 13 and 14)."""
+    answer = Response(data, mimetype=OCTETS)
+    answer.set_etag(etag)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.headers["Truestub-Version"] = str(version)
+    answer.make_conditional(request.environ, accept_ranges=True, complete_length=len(data))
+    return answer
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
