@@ -490,7 +490,7 @@ class Bundle(Base):
 
     __tablename__ = "bundles"
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"), primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # Unix seconds, about
     data: Mapped[bytes]
     rows_through_ms: Mapped[int] = mapped_column(Millis)
     index_through: Mapped[int] = mapped_column(BigInteger)  # chain time, seconds
