@@ -15,7 +15,9 @@ from backend.web.problems import install_problems
 from backend.web.requests import MAX_BODY_BYTES
 from backend.wiring import Services, wire
 
-BLUEPRINTS = ("events", "orders", "payments", "status", "tickets", "gates", "apps", "pages")  # modules of backend.web
+BLUEPRINTS = (  # modules of backend.web
+    *("events", "orders", "finding", "payments", "status", "tickets", "gates", "apps", "pages"),
+)
 
 _HEADERS = {  # of every answer that does not set its own
     "X-Content-Type-Options": "nosniff",

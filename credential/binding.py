@@ -5,7 +5,6 @@ signs that it exists. `number` must be the ticket's last one + 1, so that an old
 `epoch` is the effective one, so that a move voids what the seller had bound.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +13,17 @@ from nacl.signing import SigningKey
 from credential import domains
 from credential.ids import EVENT_TAG_BYTES, PLATFORM_ID_BYTES
 from credential.signing import PUBLIC_KEY_BYTES, sign, verify
+from credential.typed_data import to_hex, typed_data
 from credential.wire import exact, uint
 
-_DOMAIN_FIELDS = [
-    {"name": "name", "type": "string"},
-    {"name": "version", "type": "string"},
-    {"name": "salt", "type": "bytes32"},
-]
-_BINDING_FIELDS = [
-    {"name": "eventTag", "type": "bytes8"},
-    {"name": "tokenId", "type": "uint64"},
-    {"name": "epoch", "type": "uint64"},
-    {"name": "number", "type": "uint32"},
-    {"name": "deviceKey", "type": "bytes32"},
-    {"name": "expiry", "type": "uint64"},
-]
+_FIELDS = {
+    "eventTag": "bytes8",
+    "tokenId": "uint64",
+    "epoch": "uint64",
+    "number": "uint32",
+    "deviceKey": "bytes32",
+    "expiry": "uint64",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +39,17 @@ class Binding:
 
 
 def binding_typed_data(platform_id: bytes, binding: Binding) -> dict[str, Any]:
-    """The whole EIP-712 message, as `eth_signTypedData_v4` and `encode_typed_data(full_message=...)` take it.
-
-    The domain's salt is the SHA-256 of the platform id; it names no chain and no contract, so a binding survives a
-    redeployment. Bytes are 0x-hex, so the message is JSON as it stands.
-    """
-    salt = hashlib.sha256(exact(platform_id, PLATFORM_ID_BYTES, "platform_id")).digest()
-    encode_binding(binding)  # every field fits, or ValueError
-    return {
-        "types": {"EIP712Domain": _DOMAIN_FIELDS, "BindDevice": _BINDING_FIELDS},
-        "primaryType": "BindDevice",
-        "domain": {"name": "Truestub", "version": "1", "salt": _hex(salt)},
-        "message": {
-            "eventTag": _hex(binding.event_tag),
-            "tokenId": binding.token_id,
-            "epoch": binding.epoch,
-            "number": binding.number,
-            "deviceKey": _hex(binding.device_key),
-            "expiry": binding.expiry,
-        },
+    """The EIP-712 message `BindDevice`, whole (see `typed_data`). `ValueError` names a field that does not fit."""
+    encode_binding(binding)
+    message = {
+        "eventTag": to_hex(binding.event_tag),
+        "tokenId": binding.token_id,
+        "epoch": binding.epoch,
+        "number": binding.number,
+        "deviceKey": to_hex(binding.device_key),
+        "expiry": binding.expiry,
     }
+    return typed_data(platform_id, "BindDevice", _FIELDS, message)
 
 
 def sign_possession(platform_id: bytes, binding: Binding, device_key: SigningKey) -> bytes:
@@ -92,7 +78,3 @@ def encode_binding(binding: Binding) -> bytes:
 
 def _possession_message(platform_id: bytes, binding: Binding) -> bytes:
     return exact(platform_id, PLATFORM_ID_BYTES, "platform_id") + encode_binding(binding)
-
-
-def _hex(value: bytes) -> str:
-    return "0x" + value.hex()

@@ -38,6 +38,7 @@ def _sized(size: int) -> Any:  # noqa: ANN401 - what Annotated takes
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), AfterValidator(_printable)]
 Time = Annotated[datetime, AfterValidator(_aware)]
+Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]{16,200}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
 
@@ -75,10 +76,36 @@ class PlacedAnswer(_Answer):
     """POST /events/{slug}/orders"""
 
     order_id: UUID
-    order_secret: Annotated[str, StringConstraints(pattern=r"^[!-~]{16,200}$")]
+    order_secret: Secret
     total_minor: Count
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
     hold_expires_at: Time
+
+
+class FoundOrderAnswer(_Answer):
+    """One order of an owner."""
+
+    order_id: UUID
+    order_secret: Secret
+
+
+class FoundAnswer(_Answer):
+    """POST /events/{slug}/orders/find"""
+
+    orders: tuple[FoundOrderAnswer, ...]
+
+
+class EventHeadAnswer(_Answer):
+    """An event in the list."""
+
+    slug: Text
+    name: Text
+
+
+class EventsAnswer(_Answer):
+    """GET /events"""
+
+    events: tuple[EventHeadAnswer, ...]
 
 
 class TicketAnswer(_Answer):

@@ -4,7 +4,17 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
-from wallet.answers import CredentialAnswer, EventAnswer, OrderAnswer, PlacedAnswer, StatusAnswer
+from wallet.answers import (
+    CredentialAnswer,
+    EventAnswer,
+    EventHeadAnswer,
+    EventsAnswer,
+    FoundAnswer,
+    FoundOrderAnswer,
+    OrderAnswer,
+    PlacedAnswer,
+    StatusAnswer,
+)
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
 from wallet.records import BindingIntent, Line, Payment, Placed
@@ -46,6 +56,15 @@ class Api:
     def event(self, slug: str) -> EventAnswer:
         path = f"{_BASE}/events/{quote(slug, safe='')}"
         return self.transport.request("GET", path, EventAnswer.model_validate_json).value
+
+    def events(self) -> tuple[EventHeadAnswer, ...]:
+        return self.transport.request("GET", f"{_BASE}/events", EventsAnswer.model_validate_json).value.events
+
+    def find_orders(self, slug: str, owner: bytes, expiry: int, signature: bytes) -> tuple[FoundOrderAnswer, ...]:
+        """The owner's paid orders; changes nothing there, so it needs no key."""
+        path = f"{_BASE}/events/{quote(slug, safe='')}/orders/find"
+        body = {"owner": "0x" + owner.hex(), "expiry": expiry, "signature": "0x" + signature.hex()}
+        return self.transport.request("POST", path, FoundAnswer.model_validate_json, body=body).value.orders
 
     def place_order(self, slug: str, lines: tuple[Line, ...], owner: bytes | None, key: str) -> PlacedAnswer:
         body: dict[str, Any] = {"lines": [_line(line) for line in lines]}

@@ -6,6 +6,7 @@ from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from credential.binding import Binding, binding_typed_data
+from credential.finding import finding_typed_data
 from wallet.keys import chain_path, path_text
 
 
@@ -19,3 +20,14 @@ def sign_binding(account: LocalAccount, platform_id: bytes, binding: Binding) ->
     """65 bytes, r | s | v: the owner binds the device key (EIP-712)."""
     message = encode_typed_data(full_message=binding_typed_data(platform_id, binding))
     return bytes(account.sign_message(message).signature)
+
+
+def sign_finding(account: LocalAccount, platform_id: bytes, event_tag: bytes, expiry: int) -> bytes:
+    """65 bytes: the owner wishes to find the orders of an event again (SPEC 4.9)."""
+    typed = finding_typed_data(platform_id, event_tag, address_of(account), expiry)
+    return bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
+
+
+def address_of(account: LocalAccount) -> bytes:
+    """The account's 20 bytes."""
+    return bytes.fromhex(account.address[2:])

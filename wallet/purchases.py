@@ -11,7 +11,7 @@ from wallet.api import Api
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
 from wallet.opened import OpenedWallet, remember_platform, server_time
-from wallet.owner import owner_account
+from wallet.owner import address_of, owner_account
 from wallet.records import (
     EventFacts,
     Line,
@@ -66,7 +66,7 @@ def want(
             )
             % {"known": platform.server, "now": api.server},
         )
-    owner = None if guest else bytes.fromhex(owner_account(wallet.seed, event.tag).address[2:])
+    owner = None if guest else address_of(owner_account(wallet.seed, event.tag))
     purchase = Purchase(
         id=wallet.new_id(),
         server=api.server,

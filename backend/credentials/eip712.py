@@ -7,6 +7,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 from credential.binding import Binding, binding_typed_data
+from credential.finding import finding_typed_data
 
 SIGNATURE_BYTES = 65  # r 32, s 32, v 1
 RECOVERY_VALUES = (27, 28)
@@ -19,7 +20,18 @@ def sign_binding(platform_id: bytes, binding: Binding, account: LocalAccount) ->
 
 
 def recover_owner(platform_id: bytes, binding: Binding, signature: bytes) -> bytes | None:
-    """The 20-byte address that signed; None unless the signature is the one form an owner's wallet makes.
+    """The 20-byte address that signed a binding; None unless the signature has the one form an owner's wallet makes."""
+    return _recover(_signable(platform_id, binding), signature)
+
+
+def recover_finder(platform_id: bytes, event_tag: bytes, owner: bytes, expiry: int, signature: bytes) -> bytes | None:
+    """The 20-byte address that signed a wish to find an owner's orders (SPEC 4.9); None as above."""
+    message = finding_typed_data(platform_id, event_tag, owner, expiry)
+    return _recover(encode_typed_data(full_message=message), signature)
+
+
+def _recover(message: SignableMessage, signature: bytes) -> bytes | None:
+    """SPEC 4.3, step 6.
 
     s must be in the lower half (EIP-2): the upper half gives a second signature for the same message, and evidence that
     has two forms is none.
@@ -30,7 +42,7 @@ def recover_owner(platform_id: bytes, binding: Binding, signature: bytes) -> byt
     if not (0 < r < _ORDER and 0 < s <= _ORDER // 2):
         return None
     try:
-        address = Account.recover_message(_signable(platform_id, binding), signature=signature)
+        address = Account.recover_message(message, signature=signature)
     except (BadSignature, ValidationError):
         return None
     return bytes.fromhex(address.removeprefix("0x"))

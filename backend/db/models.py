@@ -159,6 +159,12 @@ class Order(Base):
             sqlite_where=text("state = 'held'"),
         ),
         Index(None, "event_id", "created_ms"),
+        Index(
+            "ix_orders_owner",  # a restored wallet looks for its orders
+            "owner",
+            postgresql_where=text("owner IS NOT NULL"),
+            sqlite_where=text("owner IS NOT NULL"),
+        ),
     )
 
 

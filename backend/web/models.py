@@ -40,6 +40,29 @@ class PaymentIn(Body):
     token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class FindIn(Body):
+    """An owner's wish to find orders again, signed by the owner (SPEC 4.9)."""
+
+    owner: ChainAddress
+    expiry: Annotated[int, Field(ge=0, lt=1 << 63, description="Unix seconds, at most 15 minutes ahead")]
+    signature: Annotated[str, StringConstraints(pattern=r"^(0x)?[0-9a-fA-F]{130}$")] = Field(
+        description="EIP-712 FindOrders by the owner, r, s, v"
+    )
+
+
+class FoundOrderOut(BaseModel):
+    """An order and the secret that opens it."""
+
+    order_id: str
+    order_secret: str
+
+
+class FoundOut(BaseModel):
+    """An owner's paid orders of an event, oldest first."""
+
+    orders: list[FoundOrderOut]
+
+
 class LineOut(BaseModel):
     """A line of an order."""
 

@@ -48,7 +48,7 @@ _STATUS = {
         *("invalid_request", "unknown_field", "unknown_class", "unknown_seat", "unknown_payment_method"),
         *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
-        *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing"),
+        *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing", "wish_expired"),
     ),
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
     500: ("internal_error",),

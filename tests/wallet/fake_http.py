@@ -17,14 +17,15 @@ from tests.wallet.fake_platform import SLUG, FakePlatform, Refuse
 
 DRIP_SECONDS = 0.1  # between two bytes
 _ROUTES = {
-    ("GET", "events", ""): "event",
-    ("POST", "events", "orders"): "orders",
-    ("POST", "orders", "payments"): "pay",
-    ("GET", "orders", ""): "order",
-    ("DELETE", "orders", ""): "release",
-    ("POST", "tickets", "credential"): "credential",
-    ("GET", "keys", ""): "keys",
-    ("GET", "status", ""): "status",
+    ("POST", "events", "orders", "find"): "find",
+    ("GET", "events", "", ""): "event",
+    ("POST", "events", "orders", ""): "orders",
+    ("POST", "orders", "payments", ""): "pay",
+    ("GET", "orders", "", ""): "order",
+    ("DELETE", "orders", "", ""): "release",
+    ("POST", "tickets", "credential", ""): "credential",
+    ("GET", "keys", "", ""): "keys",
+    ("GET", "status", "", ""): "status",
 }
 
 
@@ -80,10 +81,12 @@ class FakeServer(FakePlatform):
             return self._act(route, subject, secret, body)
 
     def _act(self, route: str, subject: str, secret: str, body: Any) -> tuple[int, Any]:
-        if route in ("event", "orders") and subject != SLUG:
+        if route in ("event", "orders", "find") and subject != SLUG:
             raise Refuse(404, "unknown_event", "There is no such event here.")
         acts: dict[str, Callable[[], tuple[int, Any]]] = {
+            "events": lambda: (200, {"events": [{"slug": SLUG, "name": "Night of Numbers"}]}),
             "event": lambda: (200, self.event()),
+            "find": lambda: (200, self.find(body)),
             "orders": lambda: (201, self.place(body)),
             "pay": lambda: self.pay(self.order_of(subject, secret), body),
             "order": lambda: (200, self.order(self.order_of(subject, secret))),
@@ -99,8 +102,9 @@ class FakeServer(FakePlatform):
 
 def route_of(method: str, path: str) -> tuple[str, str]:
     """The route's name, and the event, order or ticket that it is about."""
-    parts = [*path.removeprefix("/api/v1/").split("/"), "", ""]
-    return _ROUTES.get((method, parts[0], parts[2]), "unknown"), parts[1]
+    parts = [*path.removeprefix("/api/v1/").split("/"), "", "", ""]
+    name = _ROUTES.get((method, parts[0], parts[2], parts[3]), "unknown")
+    return ("events" if name == "event" and not parts[1] else name), parts[1]
 
 
 class _Server(ThreadingHTTPServer):

@@ -18,6 +18,7 @@ from nacl.signing import SigningKey
 
 from credential.binding import Binding, binding_typed_data, verify_possession
 from credential.body import Body
+from credential.finding import MAX_FINDING_SECONDS, finding_typed_data
 from credential.ids import event_tag, key_id, token_id
 from credential.keylist import KeyEntry, KeyList, Role, sign_key_list
 from credential.signing import is_valid_holder_key, public_key_of, sign_credential
@@ -218,6 +219,19 @@ class FakePlatform:
             ticket.number, ticket.serial, ticket.holder_key = body["number"], ticket.serial + 1, device_key
             ticket.credentials.append(self._issue(ticket, token))
         return {"credential": self.mangle_credential(ticket.credentials[-1]).hex(), "serial": ticket.serial}
+
+    def find(self, body: dict[str, Any]) -> dict[str, Any]:
+        """SPEC 4.9."""
+        if not 0 < body["expiry"] - self.now() <= MAX_FINDING_SECONDS:
+            raise Refuse(422, "wish_expired")
+        owner = bytes.fromhex(body["owner"][2:])
+        typed = finding_typed_data(self.platform_id, self.tag, owner, body["expiry"])
+        signature = bytes.fromhex(body["signature"][2:])
+        signer = Account.recover_message(encode_typed_data(full_message=typed), signature=signature)
+        if bytes.fromhex(signer[2:]) != owner:
+            raise Refuse(422, "owner_signature_invalid")
+        mine = [order for order in self.paid_orders if order.owner == owner]
+        return {"orders": [{"order_id": str(order.id), "order_secret": order.secret} for order in mine]}
 
     def release(self, order: FakeOrder) -> bytes:
         if order.state != "held":

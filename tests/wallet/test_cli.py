@@ -366,6 +366,27 @@ def test_lost_phone_is_replaced_by_phrase_and_receipt(
     assert "Another device" in bought.run("show", "1", "--once").err
 
 
+def test_lost_phone_is_replaced_by_the_phrase_alone(
+    bought: Home, platform: FakeServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All that is left is a piece of paper with twelve words."""
+    assert bought.run(*order(platform, "--another")).code == 0
+    new = Home(tmp_path / "new-phone", capfd)
+    ran = new.run("restore", "--server", platform.url)
+    assert ran.code == 0, ran.err
+    assert ran.json["orders"] == 2
+    assert [ticket["serial"] for ticket in ran.json["tickets"]] == [2, 2, 2]
+    again = new.run("restore", "--event", "concert")
+    assert [ticket["serial"] for ticket in again.json["tickets"]] == [2, 2, 2]
+
+
+def test_another_phrase_finds_no_orders(
+    bought: Home, platform: FakeServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = Home(tmp_path / "other", capfd, phrase="abandon " * 11 + "about")
+    assert other.run("restore", "--server", platform.url).json == {"orders": 0, "tickets": []}
+
+
 def test_old_phones_binding_replayed_is_refused_and_says_so(
     bought: Home, platform: FakeServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

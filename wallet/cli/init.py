@@ -25,7 +25,7 @@ def run(args: Namespace, out: Output) -> int:
         vault.create(path, phrase, _passphrase(args))
     out.result({"home": str(path.parent), **({} if restored else {"phrase": phrase})})
     if restored:
-        out.say(_("Your keys are back. Bring the tickets back with `truestub-wallet restore`."))
+        out.say(_("Your keys are back. Bring the tickets back with `truestub-wallet restore --server URL`."))
     else:
         say_phrase(out, phrase)
     out.say(_("The wallet is in %s.") % path.parent)
