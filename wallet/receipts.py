@@ -9,9 +9,8 @@ from wallet.errors import WalletError
 from wallet.i18n import gettext as _
 
 _MARK = "truestub-receipt-1"
-_CUSTODY = "custody"
 _SECRET = re.compile(r"[!-~]{16,200}")
-_OWNER = re.compile(r"custody|0x[0-9a-f]{40}")
+_OWNER = re.compile(r"0x[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +24,17 @@ class Receipt:
 
 
 def write_receipt(receipt: Receipt) -> str:
-    """Five words with spaces between them."""
-    owner = "0x" + receipt.owner.hex() if receipt.owner is not None else _CUSTODY
-    return f"{_MARK} {receipt.server} {receipt.order_id} {receipt.secret} {owner}"
+    """Four words with spaces between them, and the owner where there is one."""
+    line = f"{_MARK} {receipt.server} {receipt.order_id} {receipt.secret}"
+    return line if receipt.owner is None else f"{line} 0x{receipt.owner.hex()}"
 
 
 def read_receipt(text: str, *, allow_http: bool = False) -> Receipt:
     """The inverse of `write_receipt`. Raises `bad_receipt`."""
     try:
-        mark, server, order_id, secret, owner = text.split()
-        if mark == _MARK and _SECRET.fullmatch(secret) and _OWNER.fullmatch(owner):
-            address = None if owner == _CUSTODY else bytes.fromhex(owner[2:])
+        mark, server, order_id, secret, *owner = text.split()
+        if mark == _MARK and _SECRET.fullmatch(secret) and all(map(_OWNER.fullmatch, owner)) and len(owner) < 2:
+            address = bytes.fromhex(owner[0][2:]) if owner else None
             return Receipt(checked_server(server, allow_http=allow_http), UUID(order_id), secret, address)
     except ValueError:
         pass
