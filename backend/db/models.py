@@ -321,7 +321,9 @@ class ChainJob(Base):
     calldata: Mapped[bytes]
     gas_limit: Mapped[int] = mapped_column(BigInteger)
     depends_on: Mapped[int | None] = mapped_column(ForeignKey("chain_jobs.id"))
-    state: Mapped[str] = mapped_column(String(16))  # queued | signed | sent | included | final | failed
+    state: Mapped[str] = mapped_column(String(16))  # queued | signed | sent | included | final
+    tries: Mapped[int] = mapped_column(server_default="0")  # that came to nothing: refused in simulation, or reverted
+    due_ms: Mapped[int] = mapped_column(Millis, server_default="0")  # not signed before
     block_number: Mapped[int | None] = mapped_column(BigInteger)
     tx_hash: Mapped[bytes | None] = mapped_column(Hash32)  # the attempt that was included
     error: Mapped[str | None] = mapped_column(Text)
@@ -375,7 +377,11 @@ class ChainBlock(Base):
 
 
 class ChainLog(Base):
-    """A log of one of our contracts, raw: what the index is derived from and can be derived from again."""
+    """A log of one of our contracts, raw: what the index is derived from and can be derived from again.
+
+    The Transfers of a mint follow one another and differ in owner and id only; `count` of them share a row, whose
+    topics are the first's without its owner, and whose data are the owners, 20 bytes each (SPEC 10.4).
+    """
 
     __tablename__ = "chain_logs"
     chain: Mapped[int] = mapped_column(ForeignKey("chains.id"), primary_key=True)
@@ -386,6 +392,7 @@ class ChainLog(Base):
     address: Mapped[bytes] = mapped_column(Address)
     topics: Mapped[bytes]  # 32 bytes each
     data: Mapped[bytes]
+    count: Mapped[int] = mapped_column(server_default="1")
 
 
 class ChainTransaction(Base):
