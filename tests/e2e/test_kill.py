@@ -1,0 +1,174 @@
+"""SIGKILL at every named boundary from held to applied: no paid ticket is lost, none is doubled.
+
+Real processes on SQLite and on PostgreSQL. Each round arms one place, sells until the process is dead, starts it again
+as it was, and finishes the sale; after all rounds the promises are checked from outside.
+"""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, select
+
+from backend.db.engine import make_engine, read
+from backend.db.models import ChainJob, Payment, Ticket, Token
+from tests.support.checker import check_chain, check_sales
+from tests.support.guest import Bought, Guest
+from tests.support.installation import Installation, wait_until
+from tests.support.postgres import PostgresServer
+
+EXAMPLE = Path("examples/concert.toml")
+SLUG = "summer-night"
+
+# Where a process dies -> which process. Every place in the selling path is here: `test_every_place_is_tried`.
+PLACES = {
+    "till.decided": "web",
+    "till.written": "web",
+    "till.committed": "web",
+    "pay.started": "web",
+    "pay.charged": "web",
+    "batcher.written": "work",
+    "batcher.closed": "work",
+    "signer.before_commit": "signer",
+    "signer.committed": "signer",
+    "jobs.mint": "work",
+    "relayer.signed": "work",
+    "relayer.stored": "work",
+    "relayer.sending": "work",
+    "relayer.sent": "work",
+    "indexer.written": "work",
+    "indexer.applied": "work",
+}
+ELSEWHERE = {  # shown by the tests of their own rooms
+    *("event.keys", "keys.rotated", "keys.before_commit", "keystore.written", "keystore.linked", "jobs."),
+    *("bundles.signed", "bundles.before_commit", "refund.sent", "relayer.bumped", "rewind.written", "rewind.swapped"),
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Node, signer, web and worker, with an event on sale."""
+    url = ""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.create_database()
+    made = Installation(tmp_path_factory.mktemp(request.param), url)
+    try:
+        made.start("node", "node", "start", "--port", str(made.node_port))
+        made.run("init")
+        made.start("signer", "signer", "run")
+        wait_until((made.folder / "platform" / "signer.sock").exists, "the signer")
+        file = made.folder / "event.toml"
+        file.write_text(_doors_open(EXAMPLE.read_text()))
+        made.run("event", "create", str(file))
+        made.start("web")
+        made.start("work")
+        wait_until(made.web_answers, "the web server")
+        yield made
+    finally:
+        made.close()
+
+
+def test_every_place_is_tried() -> None:
+    found: set[str] = set()
+    for file in Path("backend").rglob("*.py"):
+        if file.name != "killpoints.py":
+            found |= set(re.findall(r"reach\(f?\"([\w.]+)", file.read_text()))
+    assert found - set(PLACES) - ELSEWHERE == set()
+
+
+def test_killed_at_every_boundary_no_paid_ticket_is_lost_or_doubled(platform: Installation) -> None:
+    acknowledged = [_round(platform, place) for place in PLACES]
+    _check(platform, acknowledged)
+
+
+def test_killed_node_between_sending_and_applying(platform: Installation) -> None:
+    """The node keeps nothing of what it had not saved: it comes back with what it was saved with."""
+    guest = Guest(platform, SLUG)
+    first = guest.buy(2)
+    guest.bind(first)
+    state = platform.folder / "node.state"
+    platform.run("node", "save", str(state))
+    second = guest.buy(3)
+    platform.kill("node")
+    third = guest.buy(1)
+    guest.bind(third)
+    platform.start("node", "node", "start", "--port", str(platform.node_port), "--load", str(state))
+    guest.bind(second)
+    guest.close()
+    _check(platform, [first, second, third])
+
+
+@pytest.mark.deep
+def test_killed_at_every_boundary_many_rounds(platform: Installation) -> None:
+    acknowledged = [_round(platform, f"{place}:{count}") for count in range(1, 6) for place in PLACES]
+    _check(platform, acknowledged)
+
+
+def _round(platform: Installation, place: str) -> Bought:
+    """Arm, sell until it dies, start again, finish."""
+    name = PLACES[place.partition(":")[0]]
+    arguments = ("signer", "run") if name == "signer" else (name,)
+    platform.kill(name)
+    armed = platform.start(name, *arguments, kill_at=place)
+    done: list[Bought] = []
+    guest = Guest(platform, SLUG)
+
+    def sell() -> None:
+        bought = guest.buy()
+        guest.bind(bought)
+        done.append(bought)
+
+    buyer = Thread(target=sell)
+    buyer.start()
+    deadline = time.monotonic() + 60
+    while armed.poll() is None and time.monotonic() < deadline:
+        if not buyer.is_alive() and len(done) < 20:  # the place comes up again with the next sale
+            buyer.join()
+            buyer = Thread(target=sell)
+            buyer.start()
+        time.sleep(0.05)
+    died_by = armed.poll()
+    platform.kill(name)
+    platform.start(name, *arguments)
+    buyer.join(120)
+    guest.close()
+    assert died_by is not None, f"{name} never came to {place}"
+    # The web server is a process that watches another; it ends when that one was killed.
+    assert died_by == -signal.SIGKILL or name == "web", (place, died_by, platform.log(name))
+    assert done, f"the sale was never finished after {place}: {platform.log(name)}"
+    return done[0]
+
+
+def _check(platform: Installation, bought: list[Bought]) -> None:
+    engine = make_engine(platform.database_url)
+    wait_until(lambda: _all_minted(engine), "every paid ticket to be minted")
+    sales = check_sales(engine, {UUID(one.order_id) for one in bought})
+    chain = check_chain(engine, platform.node_url)
+    with read(engine) as connection:
+        charged = connection.scalars(select(Payment.order_id).where(Payment.state == "succeeded")).all()
+    engine.dispose()
+    assert sales.problems + chain.problems == []
+    assert len(set(charged)) == len(charged), "an order was charged twice"
+
+
+def _all_minted(engine: Engine) -> bool:
+    with read(engine) as connection:
+        tickets = connection.scalars(select(Ticket.token_id)).all()
+        tokens = connection.scalars(select(Token.token_id)).all()
+        open_jobs = connection.scalars(select(ChainJob.id).where(ChainJob.state.not_in(("included", "final")))).all()
+    return None not in tickets and set(tickets) == set(tokens) and not open_jobs
+
+
+def _doors_open(text: str) -> str:
+    doors = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    times = {"freeze": doors, "doors": doors, "starts": doors + timedelta(hours=2), "ends": doors + timedelta(hours=6)}
+    for key, value in times.items():
+        text = re.sub(rf"^{key} *=.*$", f"{key} = {value.isoformat()}", text, flags=re.MULTILINE)
+    return text

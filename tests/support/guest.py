@@ -1,0 +1,99 @@
+"""A guest who buys over HTTP and does not give up: the same requests again, with the same keys, until answered."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from nacl.signing import SigningKey
+
+from credential.binding import Binding, sign_possession
+from tests.support.installation import Installation
+
+PATIENCE_SECONDS = 60
+PAUSE_SECONDS = 0.1
+BINDING_SECONDS = 3600
+_TRY_AGAIN = {202, 409, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass
+class Bought:
+    """What the platform acknowledged."""
+
+    order_id: str
+    secret: str
+    credentials: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Guest:
+    """One buyer. `persist` names what is done while the server may be dead."""
+
+    def __init__(self, installation: Installation, slug: str) -> None:
+        self._client = installation.http()
+        self._slug = slug
+
+    def buy(self, quantity: int = 1, class_code: str = "standing") -> Bought:
+        """Hold and pay; returns once the payment is acknowledged."""
+        lines = [{"class": class_code, "quantity": quantity}]
+        order = self._persist("POST", f"/api/v1/events/{self._slug}/orders", {"lines": lines})
+        bought = Bought(order["order_id"], order["order_secret"])
+        payment = {"method": "sandbox", "token": "approve"}
+        self._persist("POST", f"/api/v1/orders/{bought.order_id}/payments", payment, bought.secret)
+        return bought
+
+    def bind(self, bought: Bought) -> None:
+        """Wait for the tickets' numbers and take a credential for each."""
+        event = self._persist("GET", f"/api/v1/events/{self._slug}")
+        for ticket in self._tickets(bought):
+            device = SigningKey.generate()
+            binding = Binding(
+                event_tag=bytes.fromhex(event["tag"]),
+                token_id=int(ticket["token_id"]),
+                epoch=0,
+                number=1,
+                device_key=bytes(device.verify_key),
+                expiry=int(time.time()) + BINDING_SECONDS,
+            )
+            request = {
+                "device_key": bytes(device.verify_key).hex(),
+                "number": 1,
+                "epoch": 0,
+                "expiry": binding.expiry,
+                "possession_signature": sign_possession(bytes.fromhex(event["platform_id"]), binding, device).hex(),
+            }
+            path = f"/api/v1/tickets/{ticket['ticket_id']}/credential"
+            bought.credentials.append(self._persist("POST", path, request, bought.secret))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _tickets(self, bought: Bought) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            order = self._persist("GET", f"/api/v1/orders/{bought.order_id}", secret=bought.secret)
+            tickets: list[dict[str, Any]] = order["tickets"]
+            if tickets and all(ticket.get("token_id") for ticket in tickets):
+                return tickets
+            assert time.monotonic() < deadline, order
+            time.sleep(PAUSE_SECONDS)
+
+    def _persist(self, method: str, path: str, body: Any = None, secret: str = "") -> Any:
+        """The same request until it is answered for good."""
+        headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
+        if secret:
+            headers["Authorization"] = f"Bearer {secret}"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        last: object = None
+        while time.monotonic() < deadline:
+            try:
+                answer = self._client.request(method, path, json=body, headers=headers)
+            except httpx.HTTPError as error:
+                last = error
+            else:
+                if answer.status_code not in _TRY_AGAIN:
+                    assert answer.is_success, (method, path, answer.status_code, answer.text)
+                    return answer.json()
+                last = answer.text
+            time.sleep(PAUSE_SECONDS)
+        raise AssertionError(f"{method} {path}: no answer for good in {PATIENCE_SECONDS} s, last {last}")
