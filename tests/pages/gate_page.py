@@ -83,7 +83,7 @@ class GatePage:
 
     def waiting(self, number: int) -> None:
         """So many admissions were not handed over, says the strip at the top."""
-        expect(self.page.locator(".status-waiting")).to_have_text(f"{number} not handed over", timeout=WAIT_MS)
+        expect(self.page.locator(".status-waiting")).to_have_text(f"{number} unsent", timeout=WAIT_MS)
 
 
 def small_phone(browser: Browser, **options: Any) -> BrowserContext:

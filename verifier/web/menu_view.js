@@ -9,6 +9,7 @@ export class MenuView {
   /** `tools` holds the buttons, `dialog` the rest; `page` is the GatePage. */
   constructor(tools, dialog, page) {
     Object.assign(this, { tools, dialog, page, isLit: false });
+    dialog.setAttribute("aria-label", _("This gate"));
   }
 
   show() {
@@ -19,6 +20,7 @@ export class MenuView {
       button("digits", _("Challenge"), () => page.startChallenge(), { id: "gate-challenge-button" }),
       page.camera.hasTorch && button("torch", _("Torch"), () => this.turnTorch(), { "aria-pressed": String(this.isLit) }),
       button("menu", _("More"), () => this.open(), { id: "gate-more", "aria-haspopup": "dialog" }));
+    this.tools.setAttribute("aria-label", _("This gate"));
     this.tools.hidden = !page.isSetUp;
   }
 
@@ -33,7 +35,7 @@ export class MenuView {
     const { bundle, keyList } = page.trust;
     const line = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
     fill(this.dialog,
-      h("h2", { id: "gate-menu-title" }, _("This gate")),
+      h("h2", {}, _("This gate")),
       page.problem && h("p", { class: "trouble" }, troubleSentence(page.problem)),
       h("dl", {},
         line(_("Gate"), page.gateName),

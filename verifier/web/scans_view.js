@@ -13,7 +13,9 @@ export class ScansView {
     this.list = h("ol", { class: "scans-list" });
     this.count = 0;
     this.empty = h("p", { class: "scans-empty" }, _("No scans yet."));
-    fill(element, h("h2", {}, _("Last scans")), this.empty, this.list);
+    element.setAttribute("aria-labelledby", "scans-title");
+    element.tabIndex = 0; // so that keys can scroll it
+    fill(element, h("h2", { id: "scans-title" }, _("Last scans")), this.empty, this.list);
   }
 
   add(verdict, at) {

@@ -23,7 +23,7 @@ export class StatusView {
     const { level, age, risks } = riskOf(view);
     this.element.dataset.level = level;
     say(this.age, age);
-    say(this.waiting, ngettext("{n} not handed over", "{n} not handed over", view.waiting));
+    say(this.waiting, ngettext("{n} unsent", "{n} unsent", view.waiting));
     say(this.admitted, ngettext("{n} let in", "{n} let in", view.admitted));
     this.waiting.classList.toggle("some", view.waiting > 0);
     say(this.risk, risks[0] ?? _("The server knows every admission, and this gate all that the server knows."));

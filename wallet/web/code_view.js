@@ -27,7 +27,8 @@ export class CodeView {
     this.ring = h("circle", { cx: "18", cy: "18", r: "15.9155", pathLength: "100" }); // 100 around
     this.left = h("span", { class: "code-left" });
     this.place = h("p", { class: "code-place" });
-    this.heading = h("h2", { class: "code-event", tabindex: "-1" });
+    this.heading = h("h2", { id: "code-event", class: "code-event", tabindex: "-1" });
+    element.setAttribute("aria-labelledby", "code-event");
     this.status = h("p", { class: "visually-hidden", role: "status" });
     this.fullButton = h("button", { type: "button", class: "quiet", onclick: () => this.setFull(!this.isFull) });
     this.dialog = h("dialog", { "aria-labelledby": "digits-title" });
