@@ -6,6 +6,7 @@ import {IERC721} from "@openzeppelin/contracts/interfaces/IERC721.sol";
 import {IERC721Metadata} from "@openzeppelin/contracts/interfaces/IERC721Metadata.sol";
 import {IERC2981} from "@openzeppelin/contracts/interfaces/IERC2981.sol";
 import {ERC721Utils} from "@openzeppelin/contracts/token/ERC721/utils/ERC721Utils.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IEventTickets, Path, Policy} from "./interfaces/IEventTickets.sol";
 import {IERC5192} from "./interfaces/IERC5192.sol";
 import {IERC7572} from "./interfaces/IERC7572.sol";
@@ -103,11 +104,7 @@ contract EventTickets is Classes, Minting, Statuses, Moves {
     /// @inheritdoc IERC2981
     function royaltyInfo(uint256 tokenId, uint256 salePrice) external view returns (address receiver, uint256 amount) {
         uint256 bps = _class[_existing(tokenId).class()].royaltyBps();
-        // Divided first where the product could overflow; the difference is below one part in 10^70.
-        amount = salePrice > type(uint256).max / ClassWords.BPS
-            ? salePrice / ClassWords.BPS * bps
-            : salePrice * bps / ClassWords.BPS;
-        return (_payee, amount);
+        return (_payee, Math.mulDiv(salePrice, bps, ClassWords.BPS));
     }
 
     /// @inheritdoc IERC5192

@@ -32,7 +32,7 @@ contract MetadataRenderer is IMetadataRenderer {
                 '","image":"',
                 _picture(info.eventHash, name, class.label, string.concat("No. ", number, ", ", status)),
                 '","attributes":[',
-                _attributes(class, status, tickets.epochOf(tokenId)),
+                _attributes(class, status),
                 "]}"
             )
         );
@@ -57,11 +57,8 @@ contract MetadataRenderer is IMetadataRenderer {
         );
     }
 
-    function _attributes(ClassInfo memory class, string memory status, uint256 moves)
-        private
-        pure
-        returns (string memory)
-    {
+    /// @dev Only what changes with an ERC-4906 event; moves have none of their own, so they are not shown.
+    function _attributes(ClassInfo memory class, string memory status) private pure returns (string memory) {
         bool capped = class.policy == Policy.MarketOnly;
         uint256 cap = uint256(class.faceValue) * class.capBps / BPS;
         return string.concat(
@@ -73,7 +70,6 @@ contract MetadataRenderer is IMetadataRenderer {
             ",",
             _text("Face value", Texts.money(class.faceValue, class.currency).escapeJSON()),
             capped ? string.concat(",", _text("Highest resale price", Texts.money(cap, class.currency).escapeJSON())) : "",
-            string.concat(',{"trait_type":"Moves","value":', moves.toString(), "}"),
             string.concat(
                 ',{"display_type":"date","trait_type":"Moves end","value":', uint256(class.closes).toString(), "}"
             )

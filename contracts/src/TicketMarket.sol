@@ -34,7 +34,7 @@ contract TicketMarket is Asks {
             class: class
         });
         emit OrderPaid(ref, tickets, msg.sender, class, amount);
-        _collect(token, units);
+        _collect(token, units, msg.value);
     }
 
     /// @inheritdoc ITicketMarket

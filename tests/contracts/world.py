@@ -1,11 +1,14 @@
 """A platform as the backend would deploy it, and events on it, for the tests of this room."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from tests.support.evm import Chain, Contract, Receipt, account
+import pytest
+
+from tests.contracts.signing import FAR, Ask, Signer, claim_digest, move_digest
+from tests.support.evm import Chain, Contract, Receipt, Reverted, account
 
 OPEN, MARKET_ONLY, FROZEN, SOULBOUND = range(4)
 VALID, REDEEMED, REVOKED, SUSPENDED = range(4)
@@ -15,8 +18,9 @@ DAY = 86_400
 GRACE = 3_600  # seconds
 ZERO = "0x" + "00" * 20
 
-ADMIN, CUSTODY, PAYEE = account("admin"), account("custody"), account("payee")
-ISSUER_KEY, RELAYER_KEY, GATE_KEY = account("issuer"), account("relayer"), account("gate")
+RELAYER_SIGNER, CUSTODY_SIGNER = Signer("relayer"), Signer("custody")
+ADMIN, CUSTODY, PAYEE = account("admin"), CUSTODY_SIGNER.address, account("payee")
+ISSUER_KEY, RELAYER_KEY, GATE_KEY = account("issuer"), RELAYER_SIGNER.address, account("gate")
 PAUSER_KEY, SETTLER_KEY, DEPLOYER = account("pauser"), account("settler"), account("deployer")
 
 WORKING_ROLES = (
@@ -91,6 +95,15 @@ def event_config(*classes: Class, name: str = "Night of Lights", **changes: Any)
     return tuple((fields | changes).values())
 
 
+def refused(attempt: Callable[[], Any], name: str, *arguments: Any) -> None:
+    """The attempt reverts with this custom error, and these arguments where any are given."""
+    with pytest.raises(Reverted) as caught:
+        attempt()
+    assert caught.value.name == name
+    if arguments:
+        assert caught.value.arguments == arguments
+
+
 def pack(owners: Sequence[str]) -> bytes:
     """Owners as `mint` takes them: sorted, 20 bytes each."""
     return b"".join(sorted(bytes.fromhex(owner[2:]) for owner in owners))
@@ -107,3 +120,50 @@ def token_id(number: int, index: int) -> int:
 def people(count: int, name: str = "person") -> list[str]:
     """Distinct addresses, sorted as a batch sorts them."""
     return sorted(account(f"{name} {index}") for index in range(count))
+
+
+def gift(tickets: Contract, token: int, holder: Signer, to: str, *, by: str = RELAYER_KEY, **fields: Any) -> Receipt:
+    """moveWithSig with the holder's signature. Sent by the relayer, it carries the platform's consent."""
+    signature = holder.sign(move_digest(tickets, token, to, **fields))
+    return tickets.send(by, "moveWithSig", token, to, fields.get("deadline", FAR), signature, b"")
+
+
+def claim(tickets: Contract, token: int, to: str, *, by: str = RELAYER_KEY) -> Receipt:
+    signature = CUSTODY_SIGNER.sign(claim_digest(tickets, token, to))
+    return tickets.send(by, "claim", token, to, FAR, signature)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A signed ask, with the platform's consent unless it was held back."""
+
+    market: Contract
+    ask: Ask
+    signature: bytes
+    consent: bytes
+
+    def fill(self, buyer: str, *, to: str = "", value: int | None = None) -> Receipt:
+        """Pays what the market asks for, in the native coin, or what is given."""
+        wei = self.quote()[1] if value is None else value
+        self.market.chain.fund(buyer, self.market.chain.balance(buyer) + wei)
+        arguments = (self.ask.abi(), to or buyer, self.signature, self.consent)
+        return self.market.send(buyer, "fill", *arguments, value=wei)
+
+    def settle(self, to: str, *, by: str = SETTLER_KEY, payment: bytes = b"\1" * 32) -> Receipt:
+        return self.market.send(by, "settleFiat", self.ask.abi(), to, self.signature, payment)
+
+    def quote(self) -> tuple[str, int, int, str]:
+        answer: tuple[str, int, int, str] = self.market.call(
+            "quote", self.ask.tickets, self.ask.token_id, min(self.ask.price, 2**40 - 1)
+        )
+        return answer
+
+
+def offer(
+    market: Contract, tickets: Contract, token: int, seller: Signer, price: int, *, consent: bool = True, **fields: Any
+) -> Offer:
+    """An ask for the ticket as it stands."""
+    stand = {"epoch": tickets.call("epochOf", token), "counter": market.call("counterOf", seller.address)}
+    ask = Ask(tickets.address, token, price=price, **(stand | fields))
+    digest = ask.digest(market.address)
+    return Offer(market, ask, seller.sign(digest), RELAYER_SIGNER.sign(digest) if consent else b"")

@@ -283,11 +283,11 @@ interface IEventTickets is IRoles, IERC721Metadata, IERC721Errors, IERC2981, IER
     /// @notice The owners batch `number` was minted to, 20 bytes each.
     function batchOwners(uint256 number) external view returns (bytes memory);
 
-    /// @notice Every ticket of `owner`, whether it was minted or moved there. For calls, not for contracts: it looks into each batch.
-    function tokensOfOwner(address owner) external view returns (uint256[] memory);
+    /// @notice Every ticket of `holder`, whether it was minted or moved there. For calls, not for contracts: it looks into each batch.
+    function tokensOfOwner(address holder) external view returns (uint256[] memory);
 
-    /// @notice As {tokensOfOwner}, for the tickets minted to `owner` in batches `first` to `last`, and, if `moved`, those moved there.
-    function tokensOfOwnerIn(address owner, uint256 first, uint256 last, bool moved)
+    /// @notice As {tokensOfOwner}, for the tickets minted to `holder` in batches `first` to `last`, and, if `moved`, those moved there.
+    function tokensOfOwnerIn(address holder, uint256 first, uint256 last, bool moved)
         external
         view
         returns (uint256[] memory);

@@ -8,9 +8,14 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 /// EIP-7702 may sign either way, so its tickets never depend on what it points to.
 library Signatures {
     function isValid(address signer, bytes32 digest, bytes calldata signature) internal view returns (bool) {
-        (address recovered, ECDSA.RecoverError fault,) = ECDSA.tryRecoverCalldata(digest, signature);
-        if (fault == ECDSA.RecoverError.NoError && recovered == signer) return true;
+        if (signer == address(0)) return false;
+        if (recover(digest, signature) == signer) return true;
         if (signer.code.length == 0) return false;
         return SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature);
+    }
+
+    /// @dev Whose 65 bytes these are; zero if nobody's.
+    function recover(bytes32 digest, bytes calldata signature) internal pure returns (address signer) {
+        (signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
     }
 }

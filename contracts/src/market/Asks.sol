@@ -33,7 +33,7 @@ abstract contract Asks is Credits, EIP712 {
         _credit(token, receiver, royalty);
         _credit(token, seller, units - royalty);
         emit AskFilled(ask.tickets, ask.tokenId, seller, to, ask.price, token, units, royalty);
-        _collect(token, units);
+        _collect(token, units, msg.value);
     }
 
     /// @inheritdoc ITicketMarket

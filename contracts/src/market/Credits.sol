@@ -38,14 +38,14 @@ abstract contract Credits is ITicketMarket, ReentrancyGuardTransient {
         emit Credited(token, account, units);
     }
 
-    /// @dev Takes exactly `units` from the sender. A token that keeps a part of what it moves is refused, since the market
+    /// @dev Takes exactly `units` from the sender, of which `sent` wei came along. A token that keeps a part of what it moves is refused, since the market
     /// would owe more than it has.
-    function _collect(address token, uint256 units) internal {
+    function _collect(address token, uint256 units, uint256 sent) internal {
         if (token == address(0)) {
-            if (msg.value != units) revert WrongPayment(units, msg.value);
+            if (sent != units) revert WrongPayment(units, sent);
             return;
         }
-        if (msg.value != 0) revert WrongPayment(0, msg.value);
+        if (sent != 0) revert WrongPayment(0, sent);
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(msg.sender, address(this), units);
         uint256 received = IERC20(token).balanceOf(address(this)) - before;

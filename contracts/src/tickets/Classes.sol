@@ -99,6 +99,7 @@ abstract contract Classes is TicketStore {
         if (opens >= closes) revert ConfigInvalid("closes");
         _class[class] = _existingClass(class).withTimes(opens, closes);
         emit TimesChanged(class, opens, closes);
+        emit BatchMetadataUpdate(0, type(uint256).max);
     }
 
     /// @inheritdoc IEventTickets

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IEventTickets, Path, Policy} from "../interfaces/IEventTickets.sol";
 import {Policies} from "../lib/Policies.sol";
@@ -139,8 +138,8 @@ abstract contract Moves is Holdings, EIP712 {
 
     function _requireConsent(uint256 tokenId, address operator, bytes32 digest, bytes calldata consent) private view {
         if (_hasRole(operator, Role.RELAYER)) return;
-        (address signer, ECDSA.RecoverError fault,) = ECDSA.tryRecoverCalldata(digest, consent);
-        if (fault != ECDSA.RecoverError.NoError || !_hasRole(signer, Role.RELAYER)) revert ConsentMissing(tokenId);
+        address signer = Signatures.recover(digest, consent);
+        if (signer == address(0) || !_hasRole(signer, Role.RELAYER)) revert ConsentMissing(tokenId);
     }
 
     function _digest(bytes32 kind, uint256 tokenId, uint256 epoch, address to, uint256 deadline)
