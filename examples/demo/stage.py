@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,10 @@ class Stage:
         command = [sys.executable, "-m", "wallet", "--home", str(home), "--passphrase-file", str(passphrase), "--json"]
         return _last_json(self._run([*command, *arguments]))
 
-    def gate(self, *arguments: str, stdin: str = "") -> str:
-        """Run a gate's command; its output. Exit codes that mean a verdict are not failures."""
+    def gate(self, *arguments: str, verdicts: bool = False) -> str:
+        """Run a gate's command; its output. With `verdicts`, an exit code that means a refusal is not a failure."""
         command = [sys.executable, "-m", "verifier", "--data", str(self.folder / "gate"), *arguments]
-        return self._run(command, stdin=stdin, verdicts=True)
+        return self._run(command, verdicts=verdicts)
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a long-running operator's command; its output goes to a log file."""
@@ -102,6 +102,11 @@ class Stage:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own loopback server
             return json.load(answer)
 
+    def node_answers(self) -> bool:
+        """Whether the chain node listens."""
+        with socket.create_connection(("127.0.0.1", self.node_port), timeout=1):
+            return True
+
     def wait_for(self, what: str, ready: Callable[[], Any], seconds: float = START_SECONDS) -> Any:  # noqa: ANN401
         """Ask `ready` until it answers something; errors count as not yet."""
         deadline = time.monotonic() + seconds
@@ -119,13 +124,11 @@ class Stage:
                 raise DemoFailed(f"waited {seconds:.0f} s for {what} ({last}){died}; see {self.folder}/*.log")
             time.sleep(0.1)
 
-    def _run(
-        self, command: list[str], stdin: str = "", environ: Mapping[str, str] | None = None, verdicts: bool = False
-    ) -> str:
+    def _run(self, command: list[str], verdicts: bool = False) -> str:
         done = subprocess.run(  # noqa: S603 - our own programs
             command,
-            env={**self._environ, **(environ or {})},
-            input=stdin,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,

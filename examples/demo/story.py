@@ -77,14 +77,15 @@ class Story:
     def _start_node(self, state: Path | None = None) -> None:
         load = ["--load", str(state)] if state else []
         self.stage.start("node", "node", "start", "--port", str(self.stage.node_port), *load)
-        self.stage.wait_for("the node", self._node_answers)
-
-    def _node_answers(self) -> bool:
-        return "block" in self.stage.truestub("chain", "status")
+        self.stage.wait_for("the node", self.stage.node_answers)
 
     def _deployed(self) -> dict[str, Any] | None:
-        event: dict[str, Any] = self.stage.get(f"/api/v1/events/{self.slug}")
-        return event if event.get("contract") else None
+        jobs = self._chain_status()["jobs"]
+        done = {job["state"] for job in jobs if job["kind"] == "create_event"} & {"included", "final"}
+        return self.stage.get(f"/api/v1/events/{self.slug}") if done else None
+
+    def _chain_status(self) -> dict[str, Any]:
+        return dict(json.loads(self.stage.truestub("chain", "status", "--json")))
 
     # --- (a) ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Story:
         return str(self.stage.wallet(who, "show", ticket, "--once")["text"])
 
     def _scan(self, picture: Path) -> dict[str, Any]:
-        output = self.stage.gate("scan", SOCKET_PROOF, "--json", "--picture", str(picture))
+        output = self.stage.gate("scan", SOCKET_PROOF, "--json", "--picture", str(picture), verdicts=True)
         return dict(json.loads(output.strip().splitlines()[-1]))
 
     def _expect(self, verdict: dict[str, Any], code: str) -> None:
@@ -173,12 +174,13 @@ class Story:
             self._expect(self._scan(picture), "admit")
         with screen.step("what /status says"):
             status = stage.wait_for("the status to tell", self._minting_waits)
-        screen.quote(status["summary"])
+        screen.quote("\n".join(_sentences(status)))
         screen.fact(f"mints queued: {status['mints_queued']}")
 
     def _minting_waits(self) -> dict[str, Any] | None:
         status: dict[str, Any] = self.stage.get("/status")
-        return status if status["mints_queued"] and status["minting"] == "waits" else None
+        waiting = {part["name"] for part in status["components"] if part["state"] == "waits"}
+        return status if status["mints_queued"] and "minting" in waiting else None
 
     # --- (e), (f) -----------------------------------------------------------------------------------------------
 
@@ -197,8 +199,7 @@ class Story:
             self._minted("ben")
 
     def _rolled_back(self) -> dict[str, Any] | None:
-        known = json.loads(self.stage.truestub("chain", "status", "--json"))["diagnoses"]
-        for diagnosis in known:
+        for diagnosis in self._chain_status()["diagnoses"]:
             if diagnosis["kind"] == "rolled_back" and diagnosis["closed"]:
                 return dict(diagnosis["detail"])
         return None
@@ -208,6 +209,10 @@ class Story:
         with self.screen.step("compared"):
             said = self.stage.truestub("index", "verify")
         self.screen.quote(said)
+
+
+def _sentences(status: dict[str, Any]) -> list[str]:
+    return [part["sentence"] for part in status["components"] if part["name"] in ("sales", "minting")]
 
 
 def _with_doors_open(text: str) -> str:
