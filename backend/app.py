@@ -3,6 +3,7 @@
 import importlib
 import os
 from importlib.util import find_spec
+from typing import Any
 
 from apiflask import APIFlask
 from flask import Response, request
@@ -26,12 +27,13 @@ _HEADERS = {  # of every answer that does not set its own
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_NO_STATIC: dict[str, Any] = {"static_folder": None}  # Flask's way to say so, which APIFlask's annotations forgot
 
 
 def create_app(wiring: Settings | Services) -> APIFlask:
     """The application, wired by settings or by services made already."""
     services = wiring if isinstance(wiring, Services) else wire(wiring)
-    app = APIFlask(__name__, static_folder=None, title="Truestub", version="1", docs_path=None, spec_path=openapi.PATH)
+    app = APIFlask(__name__, title="Truestub", version="1", docs_path=None, spec_path=openapi.PATH, **_NO_STATIC)
     app.extensions["truestub"] = services
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     openapi.describe(app)
