@@ -51,7 +51,7 @@ lock: ## make the lock anew; run on purpose only
 	@bash tools/lock.sh
 
 messages: setup ## bring the message catalogues and the pages' words up to date
-	@$(BIN)/python -m tools.messages verifier wallet; $(BIN)/python -m tools.page_messages
+	@$(BIN)/python -m tools.messages backend verifier wallet; $(BIN)/python -m tools.page_messages
 
 contracts: setup ## compile the contracts and write the artifacts
 	@$(BIN)/python -m contracts.build
