@@ -39,7 +39,7 @@ def _sync_key_list(store: BundleStore, fetcher: Fetcher, now: int) -> Accepted |
 def _sync_bundle(store: BundleStore, fetcher: Fetcher, event: str) -> Accepted | Refused | FetchFailed:
     path = f"/api/v1/events/{event}/bundle"
     held = store.bundle
-    answer = fetcher.get(f"{path}?after={held.version}" if held else path)
+    answer = fetcher.get(f"{path}?since={held.version}" if held else path)
     if isinstance(answer, Unchanged):
         return Accepted(held.version, changed=False) if held else Refused("not_a_bundle")
     if isinstance(answer, FetchFailed):

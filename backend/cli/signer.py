@@ -11,6 +11,7 @@ from backend.clock import system_clock
 from backend.credentials.keystore import KeyStore
 from backend.credentials.signer import Signer, serve
 from backend.i18n import gettext as _
+from backend.logs import configure_logs
 from backend.settings import settings_from
 from backend.wiring import open_database
 
@@ -27,6 +28,7 @@ def run() -> None:
     """Answer requests on the socket in the data folder until stopped."""
     settings = settings_from(os.environ)
     killpoints.arm(settings.kill_at)
+    configure_logs("signer")
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())

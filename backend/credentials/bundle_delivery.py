@@ -4,12 +4,12 @@ The worker keeps bundles fresh. Where it does not (it is down, or the gate was e
 newest), the bundle is renewed on demand; where that fails too, an older one is better than none.
 """
 
+import logging
 from collections import OrderedDict
 from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Engine, Row
 
 from backend.clock import Clock
@@ -24,7 +24,7 @@ KEPT_DELTAS = 64  # gates that poll in step ask for the same ones
 KEPT_SNAPSHOTS = 8  # one for each of the events that gates ask about now
 MAX_DELTA_SHARE = 0.5  # of the snapshot; a larger delta is not worth its trouble
 
-log = structlog.get_logger("bundles")
+_log = logging.getLogger(__name__)
 
 
 class Delivery(NamedTuple):
@@ -69,7 +69,7 @@ class Deliveries:
         except Refused as refused:
             if known is None:
                 raise
-            log.warning("bundle_not_renewed", code=refused.refusal.code)
+            _log.warning("the bundle could not be renewed: %s", refused.refusal.code)
         renewed = head(self._engine, event_id) or known
         if renewed is None:
             raise refuse("no_bundle", _("The event's bundle is being made; try again"), retry_after=RETRY_SECONDS)

@@ -5,6 +5,7 @@ know from the database itself. Promises: a bad, slow or huge request harms no ot
 """
 
 import fcntl
+import logging
 import os
 import socket
 import traceback
@@ -14,11 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore, Event
 
-import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from backend.clock import Clock
 from backend.credentials.bundle_signing import sign_bundle_of
@@ -40,7 +38,8 @@ from backend.credentials.messages import (
     TrailerAnswer,
 )
 from backend.credentials.unix_address import unix_address
-from backend.errors import Refused, refuse
+from backend.db.failures import failure_of
+from backend.errors import Refused, SettingError, refuse
 from backend.i18n import LANGUAGES, set_language
 from backend.i18n import gettext as _
 
@@ -50,7 +49,7 @@ BACKLOG = 128
 WATCH_SECONDS = 0.2
 DATABASE_RETRY_SECONDS = 2
 
-log = structlog.get_logger("signer")
+_log = logging.getLogger(__name__)
 
 
 class Signer:
@@ -82,7 +81,7 @@ class Signer:
                 reply = self._reply(connection)
                 send_frame(connection, reply.model_dump_json(exclude_none=True).encode())
             except (FrameError, OSError) as error:
-                log.info("client_dropped", reason=type(error).__name__)
+                _log.info("client dropped: %s", type(error).__name__)
 
     def _reply(self, connection: socket.socket) -> Reply:
         until = deadline()
@@ -90,20 +89,16 @@ class Signer:
         message = receive(connection, lengths.message, until)
         try:
             call = _parse(message, lengths.blob)
-            set_language(call.language if call.language in LANGUAGES else "en")
-            blob = receive(connection, lengths.blob, until)
+        except Refused as refused:
+            return _refusal(refused)
+        blob = receive(connection, lengths.blob, until)
+        set_language(call.language if call.language in LANGUAGES else "en")
+        try:
             return Reply(answer=self.answer(call, blob).model_dump(mode="json"))
         except Refused as refused:
             return _refusal(refused)
-        except (DBAPIError, PoolTimeoutError) as error:
-            log.warning("database_failed", kind=type(error).__name__)
-            sentence = _("The database does not answer; try again in a moment")
-            return _refusal(refuse("database_unreachable", sentence, retry_after=DATABASE_RETRY_SECONDS))
-        except (FrameError, OSError):
-            raise
         except Exception as error:  # noqa: BLE001 - one broken request must not end the others
-            _log_failure(error)
-            return _refusal(refuse("signer_failed", _("The signer could not do this; its log says why")))
+            return _refusal(_said_of(error))
 
 
 def serve(signer: Signer, path: Path, stop: Event) -> None:
@@ -169,7 +164,19 @@ def _refusal(refused: Refused) -> Reply:
     return Reply(refused=RefusedAnswer(code=refusal.code, sentence=refusal.sentence, details=refusal.details))
 
 
-def _log_failure(error: Exception) -> None:
-    """Where and what kind; never the message, which may hold keys or secrets."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    log.error("request_failed", kind=type(error).__name__, at=f"{Path(frame.filename).name}:{frame.lineno}")
+def _said_of(error: Exception) -> Refused:
+    """What a caller is told of a failure. The log gets what and where; never a message, which may hold a secret."""
+    failure = failure_of(error)
+    if failure == "storage_full":
+        return refuse("storage_full", _("The disk is full; nothing was changed. Make room, then try again"))
+    if failure is not None:
+        _log.warning("the database failed: %s (%s)", failure, type(error).__name__)
+        sentence = _("The database does not answer; try again in a moment")
+        return refuse("database_unreachable", sentence, retry_after=DATABASE_RETRY_SECONDS)
+    if isinstance(error, SettingError):
+        _log.error("%s", error)  # names a file and what to do, nothing of its content
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        _log.error("request failed: %s at %s", type(error).__name__, where)
+    return refuse("signer_failed", _("The signer could not do this; its log says why"))

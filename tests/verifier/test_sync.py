@@ -56,7 +56,7 @@ def test_gate_says_which_bundle_it_has_and_takes_a_delta(
 
     def delta(path: str, authorization: str | None) -> Answer:
         asked.append(path)
-        if path.endswith("/bundle?after=1"):
+        if path.endswith("/bundle?since=1"):
             return 200, make_delta(base, platform.snapshot)
         return serve_platform(platform)(path, authorization)
 
@@ -75,7 +75,7 @@ def test_delta_on_a_bundle_the_gate_lacks_makes_it_ask_for_the_whole(
     platform.next_bundle()
 
     def delta(path: str, authorization: str | None) -> Answer:
-        if "after=" in path:
+        if "since=" in path:
             return 200, make_delta(base, platform.snapshot)
         return serve_platform(platform)(path, authorization)
 
