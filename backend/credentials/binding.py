@@ -1,7 +1,7 @@
-"""May this device be bound to this ticket? Pure rules (SPEC 4.3); who asks has been looked at before."""
+"""May this device be bound to this ticket? Pure rules, in the order of SPEC 4.3."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from backend.credentials.eip712 import recover_owner
 from backend.credentials.messages import BindingRequest
@@ -15,6 +15,7 @@ from credential.signing import is_valid_holder_key
 class BindableTicket:
     """What the rules must know of a ticket. `owner` and `epoch` are the effective ones (final moves plus queued)."""
 
+    platform_id: bytes
     event_tag: bytes
     token_id: int
     owner: bytes  # 20
@@ -23,54 +24,71 @@ class BindableTicket:
     holder_key: bytes | None  # of the last binding
 
 
-class Kind(Enum):
-    """What a good request is."""
-
-    NEW = "new"  # another device, or the first: gets the next serial
-    REPEAT = "repeat"  # the last binding once more: gets what is stored
+Step = Callable[[BindableTicket, BindingRequest, int], Refusal | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A request whose fields and possession signature hold; the owner's signature is still to come."""
+def check_request(ticket: BindableTicket, request: BindingRequest, now: int) -> Refusal | None:
+    """None if its fields hold and the device proved itself; the owner's signature is looked at elsewhere.
 
-    kind: Kind
-    binding: Binding
-
-
-def check_request(platform_id: bytes, ticket: BindableTicket, request: BindingRequest, now: int) -> Checked | Refusal:
-    """SPEC 4.3 steps 1 to 5. `now` in Unix seconds, by the database's clock."""
-    if not is_valid_holder_key(request.device_key):  # 1
-        return Refusal("device_key_invalid", _("The device's key can't be used; make a new one on the device"))
-    if request.expiry <= now:  # 2
-        return Refusal("binding_expired", _("The owner's permission has run out; sign a new one"))
-    if request.epoch != ticket.epoch:  # 3
-        sentence = _("The ticket has changed hands since; sign with the epoch given here")
-        return Refusal("wrong_epoch", sentence, {"epoch": ticket.epoch})
-    kind = _kind(ticket, request)  # 4
-    if kind is None:
-        following = ticket.binding_number + 1
-        sentence = _("Another device was bound in the meantime; to use this one, sign with the number given here")
-        return Refusal("wrong_binding_number", sentence, {"next_number": following})
-    binding = Binding(
-        ticket.event_tag, ticket.token_id, request.epoch, request.number, request.device_key, request.expiry
-    )
-    if not verify_possession(platform_id, binding, request.possession_signature):  # 5
-        sentence = _("The device did not prove that it has its key; sign again on the device")
-        return Refusal("possession_signature_invalid", sentence)
-    return Checked(kind, binding)
+    `now` in Unix seconds, by the database's clock.
+    """
+    return next((refusal for step in STEPS if (refusal := step(ticket, request, now)) is not None), None)
 
 
-def check_owner(platform_id: bytes, ticket: BindableTicket, binding: Binding, signature: bytes) -> Refusal | None:
-    """SPEC 4.3 step 6, for tickets whose owner has a chain key of their own."""
-    if recover_owner(platform_id, binding, signature) == ticket.owner:
+def check_owner(ticket: BindableTicket, request: BindingRequest, signature: bytes) -> Refusal | None:
+    """None if the ticket's owner signed, with a chain key of its own."""
+    if recover_owner(ticket.platform_id, binding_of(ticket, request), signature) == ticket.owner:
         return None
     return Refusal("owner_signature_invalid", _("The ticket's owner did not sign this; sign with the owner's wallet"))
 
 
-def _kind(ticket: BindableTicket, request: BindingRequest) -> Kind | None:
-    if request.number == ticket.binding_number + 1:
-        return Kind.NEW
-    if request.number == ticket.binding_number and request.device_key == ticket.holder_key:
-        return Kind.REPEAT
-    return None
+def binding_of(ticket: BindableTicket, request: BindingRequest) -> Binding:
+    """What both signatures must be over: the ticket as we know it, and what the request adds."""
+    return Binding(ticket.event_tag, ticket.token_id, request.epoch, request.number, request.device_key, request.expiry)
+
+
+def is_repeat(ticket: BindableTicket, request: BindingRequest) -> bool:
+    """The last binding once more: it gets what is stored for it."""
+    return request.number == ticket.binding_number and request.device_key == ticket.holder_key
+
+
+def device_key_usable(_ticket: BindableTicket, request: BindingRequest, _now: int) -> Refusal | None:
+    """A key of small order would make one signature fit every message."""
+    if is_valid_holder_key(request.device_key):
+        return None
+    return Refusal("device_key_invalid", _("The device's key can't be used; make a new one on the device"))
+
+
+def not_expired(_ticket: BindableTicket, request: BindingRequest, now: int) -> Refusal | None:
+    """What an owner signed long ago may not be what the owner wants."""
+    if request.expiry > now:
+        return None
+    return Refusal("binding_expired", _("The owner's permission has run out; sign a new one"))
+
+
+def epoch_current(ticket: BindableTicket, request: BindingRequest, _now: int) -> Refusal | None:
+    """A move voids what the owners before had bound."""
+    if request.epoch == ticket.epoch:
+        return None
+    sentence = _("The ticket has changed hands since; sign with the epoch given here")
+    return Refusal("wrong_epoch", sentence, {"epoch": ticket.epoch})
+
+
+def number_follows(ticket: BindableTicket, request: BindingRequest, _now: int) -> Refusal | None:
+    """Each number is used once, so an old phone's binding can't be replayed."""
+    following = ticket.binding_number + 1
+    if request.number == following or is_repeat(ticket, request):
+        return None
+    sentence = _("Another device was bound in the meantime; to use this one, sign with the number given here")
+    return Refusal("wrong_binding_number", sentence, {"next_number": following})
+
+
+def possession_proven(ticket: BindableTicket, request: BindingRequest, _now: int) -> Refusal | None:
+    """The device has the key, and wants this very binding."""
+    if verify_possession(ticket.platform_id, binding_of(ticket, request), request.possession_signature):
+        return None
+    sentence = _("The device did not prove that it has its key; sign again on the device")
+    return Refusal("possession_signature_invalid", sentence)
+
+
+STEPS: tuple[Step, ...] = (device_key_usable, not_expired, epoch_current, number_follows, possession_proven)

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, Row, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.clock import Clock
-from backend.credentials.binding import BindableTicket, Checked, Kind, check_owner, check_request
+from backend.credentials.binding import BindableTicket, binding_of, check_owner, check_request, is_repeat
 from backend.credentials.eip712 import sign_binding
 from backend.credentials.entitlement import why_not_entitled
-from backend.credentials.keystore import KeyRole, KeyStore
+from backend.credentials.keystore import KeyRole, KeyStore, PrivateKey
 from backend.credentials.limits import EventRate, WrongSecrets
 from backend.credentials.messages import BindingRequest, IssuedCredential
 from backend.credentials.ownership import Owner, effective_owner
@@ -37,7 +37,6 @@ from backend.db.models import Event, TicketClass
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach
-from credential.binding import Binding
 from credential.body import VERSION, Body
 from credential.ids import key_id
 from credential.keylist import KeyList, Role
@@ -96,6 +95,7 @@ class _Issue:
         if isinstance(owner, Refusal):
             raise Refused(owner)
         bindable = BindableTicket(
+            platform_id=self.platform_id,
             event_tag=self.event.tag,
             token_id=self.ticket.token_id,
             owner=owner.address,
@@ -103,16 +103,19 @@ class _Issue:
             binding_number=self.ticket.binding_number,
             holder_key=self.ticket.holder_key,
         )
-        checked = check_request(self.platform_id, bindable, self.request, self.now_ms // 1000)
-        if isinstance(checked, Refusal):
-            raise Refused(checked)
-        evidence = self._owner_signature(bindable, checked.binding)
+        _raise(check_request(bindable, self.request, self.now_ms // 1000))
+        evidence = self._owner_signature(bindable)
         published = newest_key_list(self.connection)
-        if checked.kind is Kind.REPEAT:
-            stored = self._stored(published)
-            if stored is not None:
-                return self._issued(stored, checked.binding.number)
-        return self._store(checked, owner, evidence, published)
+        repeat = is_repeat(bindable, self.request)
+        stored = self._stored(published) if repeat else None
+        if stored is not None:
+            return self._issued(stored)
+        self._check_rates()
+        data = self._sign_and_store(owner, published)
+        if not repeat:
+            binding, possession = binding_of(bindable, self.request), self.request.possession_signature
+            store_binding(self.connection, self.ticket.id, binding, owner.address, evidence, possession, self.now_ms)
+        return self._issued(data)
 
     def _check_secret(self) -> None:
         secret, wrong_secrets = self.request.order_secret, self.issuer.wrong_secrets
@@ -125,16 +128,16 @@ class _Issue:
             wrong_secrets.record(self.order.id)
             raise refuse("order_secret_wrong", _("This link does not belong to the order; use the one you were given"))
 
-    def _owner_signature(self, ticket: BindableTicket, binding: Binding) -> bytes:
-        """What is kept as evidence: the owner's signature, or the custody key's for a ticket it owns (step 6)."""
+    def _owner_signature(self, ticket: BindableTicket) -> bytes:
+        """What is kept as evidence: the owner's signature, or the custody key's for a ticket it owns."""
         given = self.request.owner_signature
         if given is not None:
-            _raise(check_owner(self.platform_id, ticket, binding, given))
+            _raise(check_owner(ticket, self.request, given))
             return given
-        custody = self.issuer.keys.all_of(self.event.id, KeyRole.CUSTODY)
-        if not custody or custody[-1].public != ticket.owner:
+        custody = custody_key(self.issuer.keys, self.event.id, ticket.owner)
+        if custody is None:
             raise refuse("owner_signature_missing", _("This ticket belongs to a wallet; sign with that wallet"))
-        return sign_binding(self.platform_id, binding, custody[-1].account)
+        return sign_binding(self.platform_id, binding_of(ticket, self.request), custody.account)
 
     def _stored(self, published: KeyList | None) -> bytes | None:
         """What the last binding got; None if a stolen issuing key voided it, so that it is issued anew."""
@@ -144,9 +147,8 @@ class _Issue:
             raise refuse("credential_withdrawn", sentence, next_number=self.ticket.binding_number + 1)
         return None if is_compromised(published, body_of(data).key_id) else data
 
-    def _store(self, checked: Checked, owner: Owner, evidence: bytes, published: KeyList | None) -> IssuedCredential:
-        self._check_rates()
-        binding, now = checked.binding, self.now_ms // 1000
+    def _sign_and_store(self, owner: Owner, published: KeyList | None) -> bytes:
+        now = self.now_ms // 1000
         keys = self.issuer.keys.all_of(self.event.id, KeyRole.ISSUING)
         key = key_to_use(keys, published, Role.ISSUING, self.event.tag, now)
         window = validity(self.event.doors_ms, self.event.ends_ms)
@@ -163,14 +165,11 @@ class _Issue:
             not_before=window.not_before,
             lifetime_minutes=window.lifetime_minutes,
             issued_at=now,
-            holder_key=binding.device_key,
+            holder_key=self.request.device_key,
         )
         data = sign_credential(body, key.signing_key)
-        if checked.kind is Kind.NEW:
-            possession = self.request.possession_signature
-            store_binding(self.connection, self.ticket.id, binding, owner.address, evidence, possession, self.now_ms)
-        store_credential(self.connection, self.ticket, body, data, binding.number, owner, self.now_ms)
-        return self._issued(data, binding.number)
+        store_credential(self.connection, self.ticket, body, data, self.request.number, owner, self.now_ms)
+        return data
 
     def _check_rates(self) -> None:
         wait = seconds_until_next(self.connection, self.ticket.id, self.now_ms)
@@ -180,14 +179,14 @@ class _Issue:
         if not self.issuer.rate.take(self.event.id):
             raise _busy()
 
-    def _issued(self, data: bytes, number: int) -> IssuedCredential:
+    def _issued(self, data: bytes) -> IssuedCredential:
         body = body_of(data)
         return IssuedCredential(
             credential=data,
             ticket_id=self.ticket.id,
             token_id=body.token_id,
             serial=body.serial,
-            binding_number=number,
+            binding_number=self.request.number,
             event_id=self.event.id,
             event_index=self.event.number,
             event_tag=self.event.tag,
@@ -203,6 +202,11 @@ def _event_and_zone(connection: Connection, ticket: Row[Any]) -> tuple[Row[Any],
         TicketClass.event_id == ticket.event_id, TicketClass.number == ticket.class_number
     )
     return event, connection.execute(zone).scalar_one()
+
+
+def custody_key(keys: KeyStore, event_id: UUID, owner: bytes) -> PrivateKey | None:
+    """The key of the event's custody, if custody is the owner."""
+    return next((key for key in keys.all_of(event_id, KeyRole.CUSTODY) if key.public == owner), None)
 
 
 def _raise(refusal: Refusal | None) -> None:

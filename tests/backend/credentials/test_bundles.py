@@ -343,14 +343,29 @@ def bundle_and_time(world: World, signer: InProcess) -> tuple[Bundle, int]:
     return bundle, through
 
 
-def test_a_transaction_that_only_looked_at_the_clock_counts_too(world: World) -> None:
-    if world.engine.dialect.name == "sqlite":
-        return  # there every transaction that may write holds the lock from its beginning: the test above
+def test_a_transaction_that_only_looked_at_the_clock_counts_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And on PostgreSQL it is the list of transactions that makes it count; SQLite's writers take turns anyway."""
+    claimed = []
+
+    def look() -> None:
+        with snapshot(world.engine) as taken:
+            claimed.append(taken.rows_through_ms)
+
     with world.engine.begin() as connection:
         at = now_ms(connection)
         time.sleep(0.02)
-        with snapshot(world.engine) as taken:
-            assert taken.rows_through_ms <= at < taken.taken_ms
+        beside = threading.Thread(target=look)
+        beside.start()
+        beside.join(0.5)
+        if world.engine.dialect.name == "postgresql":
+            assert claimed[0] <= at
+            monkeypatch.setattr("backend.credentials.snapshot._OLDEST_START", text("SELECT NULL"))
+            look()
+            assert claimed[1] > at, "without the list it is passed over"
+        else:
+            assert not claimed
+    beside.join()
+    assert claimed
 
 
 def test_bundles_are_truthful_while_sales_run(world: World, signer: InProcess) -> None:
