@@ -45,6 +45,11 @@ PLACES = {
     "indexer.written": "work",
     "indexer.applied": "work",
 }
+# Where the database decides what is there after the kill; the others are tried on PostgreSQL by the deep test.
+COMMITS = {
+    *("till.written", "till.committed", "pay.charged", "batcher.written", "signer.before_commit"),
+    *("relayer.signed", "relayer.sending", "indexer.written"),
+}
 ELSEWHERE = {  # shown by the tests of their own rooms
     *("event.keys", "keys.rotated", "keys.before_commit", "keystore.written", "keystore.linked", "jobs."),
     *("bundles.signed", "bundles.before_commit", "refund.sent", "relayer.bumped", "rewind.written", "rewind.swapped"),
@@ -84,7 +89,8 @@ def test_every_place_is_tried() -> None:
 
 
 def test_killed_at_every_boundary_no_paid_ticket_is_lost_or_doubled(platform: Installation) -> None:
-    acknowledged = [_round(platform, place) for place in PLACES]
+    embedded = platform.database_url.startswith("sqlite")
+    acknowledged = [_round(platform, place) for place in PLACES if embedded or place in COMMITS]
     _check(platform, acknowledged)
 
 
