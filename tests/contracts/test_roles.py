@@ -214,7 +214,7 @@ def test_a_cancelled_event_stays_cancelled(platform: Platform) -> None:
     tickets.send(ADMIN, "resume", 7)
     in_custody = next(t for t in (TICKET, TICKET + 1) if tickets.call("ownerOf", t) == world.CUSTODY)
     hers = TICKET + TICKET + 1 - in_custody
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: mint(tickets, 2, people(1)),
         lambda: tickets.send(ANNA.address, "transferFrom", ANNA.address, BEN.address, hers),
         lambda: gift(tickets, hers, ANNA, BEN.address),
@@ -222,7 +222,8 @@ def test_a_cancelled_event_stays_cancelled(platform: Platform) -> None:
         lambda: tickets.send(GATE_KEY, "redeemWords", [TICKET >> 7], [1]),
         lambda: tickets.send(ADMIN, "addClass", Class().abi()),
         lambda: tickets.send(ADMIN, "cancelEvent"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(Reverted, match="CancelledEvent"):
             attempt()
 
