@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from nacl.signing import SigningKey
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from credential.bundle import Gate, OfflinePolicy
 from credential.digits import from_digits, to_digits
+from credential.ids import token_id
 from tests.pages import gate_world
 from tests.pages.gate_page import GatePage, small_phone
 from tests.pages.gate_world import ALICE, ALICES, BOB, BOBS, DAY, HOUR, KEYLESS, STOLEN, STRANGER, GateWorld
@@ -34,7 +36,7 @@ SHOWN: dict[str, Callable[[GateWorld], str]] = {
     "stale": lambda world: world.full(BOBS, BOB, age=600),
     "early": lambda world: world.full(BOBS, BOB, age=-600),
     "wrong_challenge": lambda world: world.answer("001123456", BOBS, BOB),
-    "unknown_ticket": lambda world: world.full(gate_world.token_id(1, 99), BOB),
+    "unknown_ticket": lambda world: world.full(token_id(1, 99), BOB),
     "revoked": lambda world: world.full(gate_world.REVOKED, BOB),
     "suspended": lambda world: world.full(gate_world.SUSPENDED, BOB),
     "superseded": lambda world: world.full(gate_world.REKEYED, BOB, serial=1),
@@ -145,7 +147,7 @@ def _changed(digits: str, byte: int, bits: int) -> str:
     return to_digits(payload[:byte] + bytes([payload[byte] ^ bits]) + payload[byte + 1 :])
 
 
-def _of_another_gate(world: GateWorld) -> tuple[int, gate_world.SigningKey]:
+def _of_another_gate(world: GateWorld) -> tuple[int, SigningKey]:
     """A ticket whose home is not gate 1, once there are three."""
     from types import SimpleNamespace
 
