@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from nacl.signing import SigningKey
@@ -14,6 +15,7 @@ from tests.pages import gate_world
 from tests.pages.gate_page import GatePage, small_phone
 from tests.pages.gate_world import ALICE, ALICES, BOB, BOBS, DAY, HOUR, KEYLESS, STOLEN, STRANGER, GateWorld
 from tests.pages.looks import keep, look
+from verifier.steps import owner_gate
 from verifier.verdict import Code
 
 LANGUAGES = ("en", "zh")
@@ -149,10 +151,6 @@ def _changed(digits: str, byte: int, bits: int) -> str:
 
 def _of_another_gate(world: GateWorld) -> tuple[int, SigningKey]:
     """A ticket whose home is not gate 1, once there are three."""
-    from types import SimpleNamespace
-
-    from verifier.steps import owner_gate
-
     three = SimpleNamespace(event_tag=gate_world.TAG, gates=[SimpleNamespace(number=number) for number in (1, 2, 3)])
     tickets = {ALICES: ALICE, BOBS: BOB, gate_world.KEYLESS: BOB}
     return next((token, device) for token, device in tickets.items() if owner_gate(three, token) != 1)  # type: ignore[arg-type]
