@@ -45,6 +45,7 @@ class WalletWorld:
     tickets: list[Sold] = field(default_factory=lambda: [Sold(str(uuid4()), token_id(4, index)) for index in range(3)])
     bindings: list[dict[str, Any]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)  # requests by Idempotency-Key
 
     def serve(self, target: BrowserContext) -> None:
         """Answer the page's calls in place of the server."""
@@ -73,6 +74,9 @@ class WalletWorld:
 
     def _bind(self, route: Route, ticket: Sold) -> None:
         told: dict[str, Any] = route.request.post_data_json or {}
+        if self.keys.setdefault(route.request.headers["idempotency-key"], told) != told:
+            _refuse(route, 422, "idempotency_key_reused", "The same key with another request.")
+            return
         device = bytes.fromhex(told["device_key"])
         is_repeat = told["number"] == ticket.binding_number and told["device_key"] == ticket.device_key
         if told["number"] != ticket.binding_number + 1 and not is_repeat:
@@ -113,8 +117,8 @@ class WalletWorld:
             "event_index": EVENT_INDEX,
             "event_tag": TAG.hex(),
             "platform_id": PLATFORM.hex(),
-            "not_before": self.now - HOUR,
-            "expires": self.now + DAY,
+            "not_before": _rfc3339(self.now - HOUR),
+            "expires": _rfc3339(self.now + DAY),
         }
 
     def _order(self) -> dict[str, Any]:

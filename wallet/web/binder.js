@@ -4,14 +4,18 @@
  */
 
 import { possessionMessage } from "../../credential/web/binding.js";
-import { fromHex, hex } from "../../credential/web/wire.js";
+import { decodeCredential } from "../../credential/web/body.js";
+import { equal, fromHex, hex } from "../../credential/web/wire.js";
 import { ApiProblem, bindDevice, readEvent, readOrder } from "./api.js";
 import { makeDeviceKey, signerFor } from "./device_key.js";
 
 const PERMISSION_SECONDS = 24 * 3600; // how long a binding request may be used; longer than clocks are usually wrong
+const MARGIN_SECONDS = 600; // a begun request that ends sooner is made anew
 const FIRST_NUMBER = 1;
 const TRIES = 3; // with the numbers that the server names
 const LOCK = "truestub-wallet-bind"; // one tab binds at a time
+
+const now = () => Math.floor(Date.now() / 1000);
 
 /** Reads the order and its event, and stores what they say of its tickets. Rejects with ApiProblem. */
 export async function refreshOrder(vault, order) {
@@ -42,15 +46,14 @@ export function bindTicket(vault, order, ticket, mayTakeOver) {
 }
 
 async function bindNow(vault, order, ticket, mayTakeOver) {
-  const begun = (await vault.key(ticket.ticketId, "next")) ?? {
-    ...(await makeDeviceKey()), number: FIRST_NUMBER, epoch: 0, requestKey: crypto.randomUUID(),
-  };
-  let key = begun;
+  let key = await vault.key(ticket.ticketId, "next");
+  if (key === undefined) key = asked({ ...(await makeDeviceKey()), number: FIRST_NUMBER, epoch: 0 });
+  else if (key.expiry < now() + MARGIN_SECONDS) key = asked(key);
   for (let tries = 0; tries < TRIES; tries += 1) {
     await vault.putKey(ticket.ticketId, "next", key);
     try {
       const issued = await bindDevice(order, ticket.ticketId, await requestFor(ticket, key), key.requestKey);
-      await vault.bind(credentialFields(ticket, issued), { ...key, serial: issued.serial });
+      await vault.bind(credentialFields(ticket, key, issued), key);
       return;
     } catch (error) {
       key = corrected(key, error, mayTakeOver);
@@ -59,34 +62,44 @@ async function bindNow(vault, order, ticket, mayTakeOver) {
   throw new ApiProblem("server_error", null, {}, null);
 }
 
+/** A new request for the same device key. Repeated, it must be the same to the last bit: so it is kept with the key. */
+function asked(key) {
+  return { ...key, expiry: now() + PERMISSION_SECONDS, requestKey: crypto.randomUUID() };
+}
+
 /** The same key with what the server said is current; rethrows what can't be mended so. */
 function corrected(key, error, mayTakeOver) {
   const { code, details = {} } = error;
-  const requestKey = crypto.randomUUID(); // another request than the one refused
-  if (code === "wrong_epoch" && details.epoch !== key.epoch) return { ...key, epoch: details.epoch, requestKey };
+  if (code === "wrong_epoch" && details.epoch !== key.epoch) return asked({ ...key, epoch: details.epoch });
   const mustMove = code === "wrong_binding_number" || code === "credential_withdrawn";
   if (!mustMove || details.next_number === key.number) throw error;
   if (!mayTakeOver) throw new ApiProblem("bound_elsewhere", null, {}, null);
-  return { ...key, number: details.next_number, requestKey };
+  return asked({ ...key, number: details.next_number });
 }
 
 async function requestFor(ticket, key) {
   const { platformId, eventTag } = ticket.event;
-  const expiry = Math.floor(Date.now() / 1000) + PERMISSION_SECONDS;
-  const { number, epoch, publicKey: deviceKey } = key;
+  const { number, epoch, expiry, publicKey: deviceKey } = key;
   const binding = { eventTag, tokenId: BigInt(ticket.tokenId), epoch, number, deviceKey, expiry };
   const possession = await signerFor(key)(possessionMessage(platformId, binding));
   return { device_key: hex(deviceKey), number, epoch, expiry, possession_signature: hex(possession) };
 }
 
-function credentialFields(ticket, issued) {
+/** What is kept of the answer; throws if the credential is not for this ticket and this key. */
+function credentialFields(ticket, key, issued) {
+  const credential = decodeCredential(fromHex(issued.credential));
+  const { body } = credential;
+  const isOurs =
+    body !== undefined && body.tokenId === BigInt(ticket.tokenId) &&
+    equal(body.eventTag, ticket.event.eventTag) && equal(body.holderKey, key.publicKey);
+  if (!isOurs) throw new ApiProblem("server_error", null, {}, null);
   return {
     ticketId: ticket.ticketId,
-    credential: fromHex(issued.credential),
-    serial: issued.serial,
+    credential: credential.encoded,
+    serial: body.serial,
     eventIndex: issued.event_index,
-    notBefore: issued.not_before,
-    expires: issued.expires,
+    notBefore: body.notBefore,
+    expires: body.notAfter,
   };
 }
 
@@ -96,11 +109,11 @@ function eventFields(event) {
     name: event.name,
     venue: event.venue ?? "",
     timeZone: event.time_zone ?? null,
-    doors: momentOf(event.doors_at ?? event.doors),
-    starts: momentOf(event.starts_at ?? event.starts),
-    ends: momentOf(event.ends_at ?? event.ends),
+    doors: momentOf(event.doors_at),
+    starts: momentOf(event.starts_at),
+    ends: momentOf(event.ends_at),
     platformId: fromHex(event.platform_id),
-    eventTag: fromHex(event.event_tag ?? event.tag),
+    eventTag: fromHex(event.tag),
   };
 }
 
