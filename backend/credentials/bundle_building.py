@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, case, func, select
 from backend.credentials.bundle_rows import read_batches, read_contract, read_index_through, read_tickets
 from backend.credentials.snapshot import Snapshot
 from backend.credentials.validity import validity
-from backend.db.models import Batch, Gate, Ticket, TicketClass, Token
+from backend.db.models import Batch, Gate, GateRecord, Ticket, TicketClass, Token
 from credential.bundle import Bundle, OfflinePolicy, Zone, encode_bundle, key_list_digest
 from credential.bundle import Gate as BundleGate
 from credential.bundle import TicketClass as BundleClass
@@ -92,6 +92,7 @@ def fingerprint(connection: Connection, event: Row[Any], key_list_version: int) 
         ).where(Token.event_id == event.id)
     ).one()
     batches = connection.scalar(select(func.count()).where(Batch.event_id == event.id))
+    entered = connection.scalar(select(func.count()).where(GateRecord.event_id == event.id, GateRecord.admits))
     gates = connection.execute(
         select(Gate.number, Gate.name, Gate.public_key).where(Gate.event_id == event.id).order_by(Gate.number)
     ).all()
@@ -100,6 +101,7 @@ def fingerprint(connection: Connection, event: Row[Any], key_list_version: int) 
         tuple(map(int, tickets)),
         tuple(map(int, tokens)),
         batches,
+        entered,
         tuple(map(tuple, gates)),
         read_contract(connection, event.id),
         key_list_version,

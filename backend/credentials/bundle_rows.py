@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from backend.credentials.ownership import final_block
 from backend.credentials.ticket_status import bundle_status
-from backend.db.models import Batch, Chain, ChainBlock, ChainContract, Ticket, TicketClass, Token
+from backend.db.models import Batch, Chain, ChainBlock, ChainContract, GateRecord, Ticket, TicketClass, Token
 from credential.bundle import Batch as BundleBatch
 from credential.bundle import Status, Tickets
 from credential.ids import INDEX_BITS
@@ -41,11 +41,12 @@ def read_tickets(connection: Connection, event_id: UUID, counts: Sequence[int]) 
     zone_of_class = select(TicketClass.number, TicketClass.zone).where(TicketClass.event_id == event_id)
     zones = dict(connection.execute(zone_of_class).all())
     final = final_block(connection)
+    entered = _entered(connection, event_id)
     has_keys = False
     for row in _rows(connection, event_id):
         token_id, state, serial, class_number, seat, key, epoch, token_status, token_epoch, changed_block = row
         rank = starts[token_id >> INDEX_BITS] + (token_id & _INDEX_MASK)
-        states[rank] = bundle_status(state, token_status)
+        states[rank] = bundle_status(state, token_status, token_id in entered)
         if token_epoch is not None and token_epoch > epoch and changed_block <= final:
             serial, key = serial + 1, None  # moved: what the seller had is superseded, and the buyer's is to come
         serials[2 * rank : 2 * rank + 2] = serial.to_bytes(2)
@@ -79,6 +80,12 @@ def read_index_through(connection: Connection) -> int:
         .limit(1)
     )
     return connection.scalar(query) or 0
+
+
+def _entered(connection: Connection, event_id: UUID) -> set[int]:
+    """The tickets that gates have let in, as far as they handed it over (SPEC 7.4)."""
+    query = select(GateRecord.token_id).where(GateRecord.event_id == event_id, GateRecord.admits)
+    return set(connection.scalars(query))
 
 
 def _rows(connection: Connection, event_id: UUID) -> Iterable[tuple[Any, ...]]:

@@ -11,8 +11,11 @@ _PENDING = {
 _STRICTEST_FIRST = (Status.REVOKED, Status.REDEEMED, Status.SUSPENDED)
 
 
-def bundle_status(ticket_state: str, token_status: int | None) -> Status:
-    """The strictest of both words; a state we do not know is not admitted. `token_status` None: not minted yet."""
-    pending = _PENDING.get(ticket_state, Status.SUSPENDED)
-    on_chain = Status(token_status or 0)
-    return next((status for status in _STRICTEST_FIRST if status in (pending, on_chain)), Status.VALID)
+def bundle_status(ticket_state: str, token_status: int | None, has_entered: bool) -> Status:
+    """The strictest of all words; a state we do not know is not admitted. `token_status` None: not minted yet."""
+    words = {
+        _PENDING.get(ticket_state, Status.SUSPENDED),
+        Status(token_status or 0),
+        Status.REDEEMED if has_entered else Status.VALID,
+    }
+    return next((status for status in _STRICTEST_FIRST if status in words), Status.VALID)

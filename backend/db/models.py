@@ -521,3 +521,30 @@ class Gate(Base):
     public_key: Mapped[bytes | None] = mapped_column(PublicKey)
     token_hash: Mapped[bytes] = mapped_column(Hash32, unique=True)
     created_ms: Mapped[int] = mapped_column(Millis)
+
+
+class GateLog(Base):
+    """The log of one device at a gate, as far as it was handed over (SPEC 7.4). Its row is the lock for taking more."""
+
+    __tablename__ = "gate_logs"
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    gate_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    log_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    next: Mapped[int]  # the number of the first record that is still missing
+    head: Mapped[bytes] = mapped_column(Hash32)  # the chain's hash before it
+
+
+class GateRecord(Base):
+    """A record of a gate's log as it came: whom it let in, with the code that was shown as evidence."""
+
+    __tablename__ = "gate_records"
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    gate_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    log_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    admits: Mapped[bool]  # else it only saw a newer serial
+    token_id: Mapped[int] = mapped_column(BigInteger)
+    at_s: Mapped[int] = mapped_column(BigInteger)  # the gate's clock, Unix seconds
+    payload: Mapped[bytes]
+    received_ms: Mapped[int] = mapped_column(Millis)
+    __table_args__ = (Index(None, "event_id", "token_id"),)

@@ -1,11 +1,13 @@
-"""What gates fetch: the key list, and their event's bundle (SPEC 5, 9)."""
+"""What gates fetch, the key list and their event's bundle, and what they hand over (SPEC 5, 7.4, 9)."""
 
-from typing import Any
+from base64 import urlsafe_b64decode
+from typing import Annotated, Any
 from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response, current_app, request
 from flask.blueprints import BlueprintSetupState
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Row, select
 
 from backend.credentials.bundle_delivery import Deliveries
@@ -15,11 +17,15 @@ from backend.credentials.published import newest_key_list_row
 from backend.db.engine import read
 from backend.db.models import Event
 from backend.errors import Refused, refuse
+from backend.gates.collecting import MAX_RECORDS, Handed, collect
+from backend.gates.records import MAX_PAYLOAD_BYTES
 from backend.i18n import gettext as _
-from backend.web.requests import bearer_token, services
+from backend.sales.answers import rfc3339
+from backend.web.requests import Body, bearer_token, reply, services, takes
 from backend.wiring import Services
 
 OCTETS = "application/octet-stream"
+Base64Payload = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=2 * MAX_PAYLOAD_BYTES)]
 MAX_VERSION = (1 << 32) - 1
 _Responses = dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]
 _KEYS_ANSWERS: _Responses = {
@@ -73,6 +79,53 @@ def bundle(event: str) -> Response:
     return _conditional(delivery.data, delivery.etag, delivery.version)
 
 
+class RecordsIn(Body):
+    """Records of a gate's log that the platform does not have yet (SPEC 7.4)."""
+
+    log: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(description="the log's id, hex")
+    start: Annotated[int, Field(ge=0, lt=1 << 31)] = Field(
+        alias="from", description="the first record's number, from 0"
+    )
+    head: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="the chain before it, hex")
+    records: Annotated[list[Base64Payload], Field(max_length=MAX_RECORDS)] = Field(description="payloads, base64url")
+
+
+class ConflictOut(BaseModel):
+    """Another admission of the same ticket."""
+
+    token_id: str
+    gate: int
+    at: str
+
+
+class RecordsOut(BaseModel):
+    """What the platform has now."""
+
+    next: int = Field(description="the number of the first record it does not have")
+    conflicts: list[ConflictOut]
+
+
+@bp.post("/events/<event>/admissions")
+@bp.output(RecordsOut)
+@bp.doc(responses=[400, 401, 403, 409, 413, 422, 503], security="gate_token")
+@takes(bp, RecordsIn)
+def hand_over(event: str, body: RecordsIn) -> Response:
+    """Hand over what a gate has logged. The same records again change nothing."""
+    gate = _gate(event)
+    with read(services().engine) as connection:
+        tag = connection.scalar(select(Event.tag).where(Event.id == gate.event_id)) or b""
+    handed = Handed(bytes.fromhex(body.log), body.start, bytes.fromhex(body.head), _payloads(body.records))
+    collected = collect(services().engine, gate, tag, handed)
+    told = {
+        "next": collected.next,
+        "conflicts": [
+            {"token_id": str(one.token_id), "gate": one.gate_number, "at": rfc3339(one.at * 1000)}
+            for one in collected.conflicts
+        ],
+    }
+    return Response(reply(told), mimetype="application/json")
+
+
 def _gate(event: str) -> Row[Any]:
     """The gate that asks, if it belongs to this event."""
     token = bearer_token()
@@ -86,6 +139,13 @@ def _gate(event: str) -> Row[Any]:
     if event != slug and _uuid(event) != gate.event_id:
         raise refuse("other_event", _("This gate was enrolled for another event"))
     return gate
+
+
+def _payloads(records: list[str]) -> tuple[bytes, ...]:
+    try:
+        return tuple(urlsafe_b64decode(record + "=" * (-len(record) % 4)) for record in records)
+    except ValueError:
+        raise refuse("record_unreadable", _("records are base64url without padding")) from None
 
 
 def _since() -> int | None:

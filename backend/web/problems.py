@@ -49,6 +49,7 @@ _STATUS = {
         *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
         *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing", "wish_expired"),
+        *("record_unreadable", "record_of_another_gate"),
     ),
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
     500: ("internal_error",),

@@ -88,12 +88,25 @@ export class Journal {
 
   /** The server has everything of log `id` before record `next`. */
   handedOver(id, next) {
-    return transact(this.db, ["meta", "log"], "readwrite", (stores, done, guarded) => {
+    return transact(this.db, ["meta", "log"], "readwrite", (stores, _done, guarded) => {
       whenAll([stores.meta.get("log")], guarded((log) => {
         if (hex(log.id) !== hex(id) || !(next > log.handedOver && next <= log.next)) return;
         const range = IDBKeyRange.bound(log.handedOver, next, false, true);
         whenAll([stores.log.getAll(range)], guarded((payloads) => {
           const head = payloads.reduce(nextHead, log.handedOverHead);
+          stores.meta.put({ ...log, handedOver: next, handedOverHead: head }, "log");
+        }));
+      }));
+    });
+  }
+
+  /** The server has lost what follows record `next` of log `id`: hand it over again. */
+  goBack(id, next) {
+    return transact(this.db, ["meta", "log"], "readwrite", (stores, _done, guarded) => {
+      whenAll([stores.meta.get("log")], guarded((log) => {
+        if (hex(log.id) !== hex(id) || !(next >= 0 && next < log.handedOver)) return;
+        whenAll([stores.log.getAll(IDBKeyRange.upperBound(next, true))], guarded((payloads) => {
+          const head = payloads.reduce(nextHead, firstHead(log.id));
           stores.meta.put({ ...log, handedOver: next, handedOverHead: head }, "log");
         }));
       }));

@@ -4,6 +4,8 @@ import { hex } from "../../credential/web/wire.js";
 
 const REQUEST_MS = 8_000; // `navigator.onLine` stays true with the server dead: a time-out decides
 const BUNDLE_MS = 60_000; // a large event on a slow line
+const UNCHANGED_OR_NEW = new Set([304]); // answers beside 2xx that mean something
+const TAKEN_OR_NOT = new Set([409]);
 const RECORDS_A_REQUEST = 100; // keeps the body below the server's 64 KiB
 
 /**
@@ -52,10 +54,12 @@ async function handOver(journal, setup, outcome) {
     const { id, from, head, payloads } = await journal.unsent(RECORDS_A_REQUEST);
     if (payloads.length === 0) return null;
     const body = { log: hex(id), from, head: hex(head), records: payloads.map(base64url) };
-    const answer = await ask(setup, `events/${encodeURIComponent(setup.event)}/admissions`, post(body), REQUEST_MS, outcome);
-    const { next, conflicts = [] } = await answer.json();
-    if (!(next > from)) return "server_error"; // it takes nothing: asking again at once would go round in circles
-    await journal.handedOver(id, next);
+    const path = `events/${encodeURIComponent(setup.event)}/admissions`;
+    const answer = await ask(setup, path, post(body), REQUEST_MS, outcome, TAKEN_OR_NOT);
+    const { code, next, conflicts = [] } = await answer.json();
+    if (answer.ok && next > from) await journal.handedOver(id, next);
+    else if (code === "log_gap" && next < from) await journal.goBack(id, next); // the server lost what it had
+    else return code === "log_forked" ? code : "server_error"; // asking again at once would go round in circles
     outcome.conflicts.push(...conflicts);
   }
 }
@@ -64,7 +68,7 @@ function post(body) {
   return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
 
-async function ask(setup, path, options, milliseconds, outcome) {
+async function ask(setup, path, options, milliseconds, outcome, expected = UNCHANGED_OR_NEW) {
   const answer = await fetch(new URL(`/api/v1/${path}`, setup.server), {
     ...options,
     headers: { ...options.headers, Authorization: `Bearer ${setup.token}` },
@@ -75,7 +79,7 @@ async function ask(setup, path, options, milliseconds, outcome) {
   const date = Date.parse(answer.headers.get("Date") ?? "");
   if (!Number.isNaN(date)) outcome.serverTime = date / 1000;
   if (answer.status === 401 || answer.status === 403) throw new Refused("token_refused");
-  if (!answer.ok && answer.status !== 304) throw new Refused("server_error");
+  if (!answer.ok && !expected.has(answer.status)) throw new Refused("server_error");
   return answer;
 }
 

@@ -27,6 +27,8 @@ const SENTENCES = {
   unreachable: () => _("The server can't be reached. This gate goes on with what it knows."),
   token_refused: () => _("The server no longer accepts this gate's pass. Ask for a new set-up code. Scanning goes on."),
   server_error: () => _("The server has trouble of its own. This gate goes on with what it knows."),
+  log_forked: () =>
+    _("The server has other admissions under this gate's numbers: this device was set back or copied. Tell the operator, and set it up anew."),
   none_yet: () => _("This gate has no data yet. Connect it and sync."),
   no_key_list: () => _("This gate has no list of trusted keys yet. Connect it and sync."),
   expired: () => _("The server's list of trusted keys has expired. Tell the operator."),
