@@ -53,6 +53,7 @@ class GateWorld:
     keys_bytes: bytes | None = None
     received: list[dict[str, Any]] = field(default_factory=list)
     answer_next: int | None = None
+    lost_from: int | None = None  # the server was restored from a backup: it has the records before this one
 
     def __post_init__(self) -> None:
         start, end = self.now - DAY, self.now + 3 * DAY
@@ -164,7 +165,9 @@ class GateWorld:
             self.received.append(told)
             taken = told["from"] + len(told["records"])
             answer: dict[str, Any] = {"next": taken if self.answer_next is None else self.answer_next, "conflicts": []}
-            self._bytes(route, json.dumps(answer).encode())
+            if self.lost_from is not None and told["from"] > self.lost_from:
+                answer = {"code": "log_gap", "next": self.lost_from}
+            self._bytes(route, json.dumps(answer).encode(), status=409 if "code" in answer else 200)
 
     def _bundle(self, route: Route) -> None:
         data = self.bundle_bytes or sign_bundle(self.bundle, BUNDLER)
@@ -174,9 +177,9 @@ class GateWorld:
         else:
             self._bytes(route, data, tag)
 
-    def _bytes(self, route: Route, data: bytes, tag: str = "") -> None:
+    def _bytes(self, route: Route, data: bytes, tag: str = "", status: int = 200) -> None:
         headers = {"Date": formatdate(usegmt=True), **({"ETag": tag} if tag else {})}
-        route.fulfill(body=data, headers=headers)
+        route.fulfill(status=status, body=data, headers=headers)
 
     @property
     def records(self) -> list[str]:

@@ -110,6 +110,17 @@ def test_hand_over_goes_on_where_it_was_cut_off(gate: GatePage) -> None:
     assert gate.world.received[-1]["from"] == 0
 
 
+def test_what_a_restored_server_lost_is_handed_over_again(gate: GatePage) -> None:
+    gate.scan(gate.world.full())
+    gate.waiting(0)
+    gate.world.lost_from = 0
+    gate.scan(gate.world.full(LATER, BOB, issued_at=gate.world.now))
+    gate.waiting(0)
+    last = gate.world.received[-1]
+    assert (last["from"], len(last["records"])) == (0, 2)
+    assert last["head"] == gate.world.received[0]["head"]
+
+
 @pytest.mark.parametrize("how", ["truncated", "altered", "older", "of another event", "by another key"])
 def test_data_that_cannot_be_trusted_leaves_the_old_in_force(gate: GatePage, how: str) -> None:
     newer = replace(

@@ -169,7 +169,13 @@ STATES = [
 
 @pytest.mark.parametrize(("state", "on_chain", "expected"), STATES)
 def test_the_strictest_word_counts(state: str, on_chain: int | None, expected: Status) -> None:
-    assert bundle_status(state, on_chain) is expected
+    assert bundle_status(state, on_chain, has_entered=False) is expected
+
+
+def test_who_went_in_is_redeemed_before_the_chain_knows() -> None:
+    assert bundle_status("valid", 0, has_entered=True) is Status.REDEEMED
+    assert bundle_status("suspended", None, has_entered=True) is Status.REDEEMED
+    assert bundle_status("refunded", 0, has_entered=True) is Status.REVOKED
 
 
 def chain_at(world: World, *, block: int, final: int, timestamp: int = 1_900_000_000) -> None:
