@@ -110,21 +110,30 @@ def place(wallet: OpenedWallet, purchase: Purchase) -> Purchase:
 def pay(wallet: OpenedWallet, purchase: Purchase, new_choice: PaymentChoice | None = None) -> Purchase:
     """HELD to PAID. `new_choice` starts another attempt after one that was declined, and never beside an open one."""
     last = purchase.payments[-1] if purchase.payments else None
-    if last is None or (last.state is PaymentState.DECLINED and new_choice is not None):
+    if last is not None and last.state is PaymentState.DECLINED and new_choice is None:
+        return _after_decline(wallet, purchase)
+    if last is None or last.state is PaymentState.DECLINED:
         choice = new_choice or purchase.pay_with
         key = f"pay-{purchase.id}-{len(purchase.payments) + 1}"
         last = Payment(idempotency_key=key, method=choice.method, token=choice.token, state=PaymentState.STARTED)
         purchase = _stored(wallet, purchase, payments=(*purchase.payments, last))
-    if last.state is PaymentState.DECLINED:
-        raise _declined(purchase)
-    api, placed = wallet.api(purchase.server), placed_of(purchase)
-    try:
-        reply = api.pay(placed, last)
-    except Problem as problem:
-        return _not_paid(wallet, purchase, problem)
-    if reply.status == 202:
-        return _await_provider(wallet, _with_payment(wallet, purchase, PaymentState.PENDING))
-    return settle(wallet, purchase, reply.value)
+    ends = wallet.monotonic() + PAYMENT_WAIT_SECONDS
+    while True:
+        try:
+            reply = wallet.api(purchase.server).pay(placed_of(purchase), last)
+        except Problem as problem:
+            return _not_paid(wallet, purchase, problem)
+        if reply.status != 202:
+            return settle(wallet, purchase, reply.value)
+        if purchase.payments[-1].state is PaymentState.STARTED:
+            purchase = _with_payment(wallet, purchase, PaymentState.PENDING)
+            wallet.tell(_("The payment provider has not answered yet. Waiting; nothing is lost if you stop here."))
+        if wallet.monotonic() >= ends:
+            raise WalletError(
+                "payment_pending",
+                _("The payment is not confirmed yet. Run `truestub-wallet resume` in a minute; you won't pay twice."),
+            )
+        wallet.sleep(reply.retry_after or _POLL_SECONDS)
 
 
 def settle(wallet: OpenedWallet, purchase: Purchase, order: OrderAnswer) -> Purchase:
@@ -213,20 +222,13 @@ def closed_sentence(code: str) -> str:
     }[code]
 
 
-def _await_provider(wallet: OpenedWallet, purchase: Purchase) -> Purchase:
-    wallet.tell(_("The payment provider has not answered yet. Waiting; nothing is lost if you stop here."))
-    api, placed = wallet.api(purchase.server), placed_of(purchase)
-    ends = wallet.monotonic() + PAYMENT_WAIT_SECONDS
-    while wallet.monotonic() < ends:
-        reply = api.order(placed.order_id, placed.secret)
-        purchase = settle(wallet, purchase, reply.value)
-        if purchase.state is PurchaseState.PAID:
-            return purchase
-        wallet.sleep(reply.retry_after or _POLL_SECONDS)
-    raise WalletError(
-        "payment_pending",
-        _("The payment is not confirmed yet. Run `truestub-wallet resume` in a minute; you won't pay twice."),
-    )
+def _after_decline(wallet: OpenedWallet, purchase: Purchase) -> Purchase:
+    """Ask before telling: a bank may take the money after all, and a hold may have ended."""
+    placed = placed_of(purchase)
+    purchase = settle(wallet, purchase, wallet.api(purchase.server).order(placed.order_id, placed.secret).value)
+    if purchase.state is PurchaseState.PAID:
+        return purchase
+    raise _declined(purchase)
 
 
 def _not_paid(wallet: OpenedWallet, purchase: Purchase, problem: Problem) -> Purchase:

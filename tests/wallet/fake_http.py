@@ -77,10 +77,10 @@ class FakeServer(FakePlatform):
             self.requests.append((route, key))
             if route in ("orders", "pay", "credential"):
                 scope = f"{route} {subject} {key}"
-                return self.once(scope, json.dumps(body), lambda: self._act(route, subject, secret, body))
-            return self._act(route, subject, secret, body)
+                return self.once(scope, json.dumps(body), lambda: self._act(route, subject, key, secret, body))
+            return self._act(route, subject, key, secret, body)
 
-    def _act(self, route: str, subject: str, secret: str, body: Any) -> tuple[int, Any]:
+    def _act(self, route: str, subject: str, key: str, secret: str, body: Any) -> tuple[int, Any]:
         if route in ("event", "orders", "find") and subject != SLUG:
             raise Refuse(404, "unknown_event", "There is no such event here.")
         acts: dict[str, Callable[[], tuple[int, Any]]] = {
@@ -88,7 +88,7 @@ class FakeServer(FakePlatform):
             "event": lambda: (200, self.event()),
             "find": lambda: (200, self.find(body)),
             "orders": lambda: (201, self.place(body)),
-            "pay": lambda: self.pay(self.order_of(subject, secret), body),
+            "pay": lambda: self.pay(self.order_of(subject, secret), body, key),
             "order": lambda: (200, self.order(self.order_of(subject, secret))),
             "release": lambda: (204, self.release(self.order_of(subject, secret))),
             "credential": lambda: (200, self.bind(*self.ticket_of(subject, secret), body)),

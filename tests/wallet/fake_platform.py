@@ -58,6 +58,8 @@ class FakeOrder:
     expires: float = 0.0
     tickets: list[FakeTicket] = field(default_factory=list)
     asked: int = 0
+    payment_key: str = ""
+    provider_silent: int = 0  # times it is asked in vain
 
 
 class FakePlatform:
@@ -143,30 +145,34 @@ class FakePlatform:
             "lines": body["lines"],
         }
 
-    def pay(self, order: FakeOrder, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def pay(self, order: FakeOrder, body: dict[str, Any], key: str) -> tuple[int, dict[str, Any]]:
+        """A payment that the provider was silent about is asked about again by its own key."""
         self.expire(order)
-        if order.state == "expired":
+        if order.payment_key == key and order.state in ("held", "expired"):
+            order.provider_silent -= 1
+            order.state = "held" if order.provider_silent > 0 else "paid"
+        elif order.state == "expired":
             raise Refuse(409, "hold_expired", "The hold has ended. Order again.")
-        if order.state == "paid":
+        elif order.state == "paid":
             raise Refuse(409, "already_paid", "This order is paid.")
-        if body["token"] not in ("approve", "decline", "slow"):
+        else:
+            self._charge(order, body["token"], key)
+        return (200 if order.state == "paid" else 202), self.order(order)
+
+    def _charge(self, order: FakeOrder, token: str, key: str) -> None:
+        if token not in ("approve", "decline", "slow"):
             raise Refuse(422, "unknown_payment_token", "The sandbox knows these tokens: approve, decline, slow")
-        if body["token"] == "decline":
+        if token == "decline":
             raise Refuse(402, "payment_declined", "The card was declined.")
         if self.too_late:
             raise Refuse(409, "payment_too_late", "The tickets were gone; your money is on its way back.")
         self.charges[order.id] += 1
-        if body["token"] == "slow":
-            order.asked = -2  # two more polls until the provider answers
-            return 202, self.order(order)
-        order.state = "paid"
-        return 200, self.order(order)
+        order.payment_key, order.provider_silent = key, 2 if token == "slow" else 0
+        order.state = "held" if order.provider_silent else "paid"
 
     def order(self, order: FakeOrder) -> dict[str, Any]:
         self.expire(order)
         order.asked += 1
-        if order.state == "held" and order.asked == 0:
-            order.state = "paid"
         batched = order.state == "paid" and order.asked > self.polls_until_batched
         line = order.lines[0]
         return {
@@ -293,7 +299,8 @@ class FakePlatform:
                 problem = {"code": refused.code, "detail": refused.detail, **refused.fields}
                 self._answers[scope] = (body, refused.status, problem)
             raise
-        self._answers[scope] = (body, status, answer)
+        if status != 202:
+            self._answers[scope] = (body, status, answer)
         return status, answer
 
     def order_of(self, order_id: str, secret: str) -> FakeOrder:

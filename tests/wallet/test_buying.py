@@ -148,6 +148,20 @@ def test_declined_payment_is_paid_another_way_under_another_key(home: Home, plat
         assert bought_once(wallet, platform)
 
 
+def test_money_taken_after_a_decline_still_brings_the_tickets(home: Home, platform: FakeServer) -> None:
+    """Banks do that: the order is asked about before anybody is told to pay again."""
+    with home.opened() as wallet:
+        purchase = buy(wallet, platform, choice=PaymentChoice(method="sandbox", token="decline"))
+        with pytest.raises(WalletError):
+            carry_on(wallet, purchase)
+        (order,) = platform.orders.values()
+        order.state = "paid"
+        stored = wallet.store.get(Purchase, purchase.key)
+        assert stored is not None
+        assert carry_on(wallet, stored).state is PurchaseState.DONE
+    assert platform.count("pay") == 1
+
+
 def test_no_second_payment_beside_one_whose_outcome_is_unknown(home: Home, platform: FakeServer) -> None:
     platform.faults = [Fault("pay", "lost_after", times=10_000)]
     impatient = replace(HASTY, attempt_seconds=1, first_contact_seconds=0.2, patience_seconds=0.2)
