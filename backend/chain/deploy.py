@@ -133,6 +133,18 @@ def matches_artifact(kind: str, code: bytes) -> bool:
     return len(code) == len(expected) and all(ours in (0, theirs) for ours, theirs in zip(expected, code, strict=True))
 
 
+def is_our_code(connection: Connection, chain: int, contract: Row[Any], code: bytes) -> bool:
+    """Whether `code` is what we deploy as this contract (a row of `chain_contracts`)."""
+    if contract.kind in PLAN:
+        return matches_artifact(contract.kind, code)
+    custody = connection.scalar(select(Event.custody_address).where(Event.id == contract.event_id)) or b""
+    platform = connection.execute(select(Platform.platform_id)).scalar_one()
+    ours = (ChainContract.chain == chain) & (ChainContract.kind == "implementation")
+    implementations = connection.scalars(select(ChainContract.address).where(ours))
+    name = event_hash(platform, contract.event_id)
+    return any(code == clone_code(implementation, custody, name) for implementation in implementations)
+
+
 def _expect(connection: Connection, chain: int, address: bytes, kind: str, event_id: UUID | None = None) -> None:
     row = {"chain": chain, "address": address, "kind": kind, "event_id": event_id}
     insert_missing(connection, ChainContract, [row])

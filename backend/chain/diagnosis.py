@@ -68,7 +68,7 @@ def diagnose(known: Known, seen: Seen | None) -> Diagnosis:  # noqa: PLR0911 - o
     if differing:
         return _forked(known, seen, min(differing))
     if seen.head_number < known.cursor_number:
-        return Diagnosis(Kind.BEHIND, ancestor=seen.head_number)
+        return Diagnosis(Kind.BEHIND, ancestor=max(known.blocks.keys() & seen.blocks.keys(), default=None))
     if _code_differs(known, seen):
         return Diagnosis(Kind.WIPED, reason="code")
     return Diagnosis(Kind.OK, ancestor=known.cursor_number)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from backend.chain.apply import apply_logs
 from backend.chain.fetch import Run, fetch_run
+from backend.chain.jobs import put_off
 from backend.chain.leases import HeldLease, require_held
 from backend.chain.logs import BATCH_ALREADY_MINTED, BATCH_MINTED, EVENT_CREATED, WORD, RawLog
 from backend.chain.rpc import Node
@@ -30,7 +31,7 @@ from backend.db.models import (
 )
 from backend.killpoints import reach
 
-BLOCKS_KEPT = 256  # below the last final one; another block at a height we kept is noticed
+BLOCKS_KEPT = 20_000  # below the last final one; how far back a rolled-back node can be told from another chain
 
 
 class CursorMovedError(Exception):
@@ -190,9 +191,14 @@ def _settle_jobs(connection: Connection, chain: int, run: Run, now: int) -> None
         if job is None:
             continue
         error = _failure(job, one.succeeded, one.created, by_hash[one.hash])
-        values: dict[str, Any] = {"state": "included" if error is None else "failed", "error": error}
-        values |= {"block_number": one.block_number, "tx_hash": one.hash, "changed_ms": now}
-        connection.execute(update(ChainJob).where(ChainJob.id == job.id).values(values))
+        if error is not None and not _is_born(connection, chain, job):
+            put_off(connection, job.id, error)
+            continue
+        connection.execute(
+            update(ChainJob)
+            .where(ChainJob.id == job.id)
+            .values(state="included", error=None, block_number=one.block_number, tx_hash=one.hash, changed_ms=now)
+        )
         if error is None and job.kind in ("deploy", "create_event"):
             _born(connection, chain, one.created or _created_by(by_hash[one.hash]), one.block_number)
 
@@ -201,6 +207,8 @@ def _failure(job: Row[Any], succeeded: bool, created: bytes | None, logs: list[R
     """None if the job's effect is there; else a machine code of what is missing."""
     if not succeeded:
         return "reverted"
+    if job.kind == "fill":
+        return None
     if job.kind == "deploy":
         return None if created else "nothing_created"
     if job.kind == "create_event":
@@ -216,6 +224,13 @@ def _failure(job: Row[Any], succeeded: bool, created: bytes | None, logs: list[R
 def _created_by(logs: list[RawLog]) -> bytes | None:
     """The tickets contract that a factory's log names."""
     return next((log.topics[-20:] for log in logs if log.topics[:WORD] == EVENT_CREATED), None)
+
+
+def _is_born(connection: Connection, chain: int, job: Row[Any]) -> bool:
+    """Whether an event's contract is there already, made by an attempt we had given up on; then this one reverts."""
+    mine = (ChainContract.chain == chain) & (ChainContract.event_id == job.event_id) & (ChainContract.kind == "event")
+    born = select(ChainContract.address).where(mine, ChainContract.block_number.is_not(None))
+    return job.kind == "create_event" and connection.execute(born).first() is not None
 
 
 def _born(connection: Connection, chain: int, address: bytes | None, block_number: int) -> None:

@@ -7,12 +7,14 @@ the chain instance; such jobs are completed when the relayer allots their nonce 
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.models import ChainJob
 from backend.killpoints import reach
 
+FIRST_PAUSE_MS = 2_000  # before a job that came to nothing is tried again; doubles each time
+LONGEST_PAUSE_MS = 600_000
 CREATE_EVENT_GAS = 6_000_000  # a clone with dozens of classes; measured by the contracts' gas snapshot
 
 
@@ -58,6 +60,15 @@ def job_id(connection: Connection, key: str) -> int | None:
     """The id of the job with this key."""
     found = connection.scalar(select(ChainJob.id).where(ChainJob.key == key))
     return None if found is None else int(found)
+
+
+def put_off(connection: Connection, job: int, reason: str) -> None:
+    """A try came to nothing: the job is queued again, and due later each time, so that it blocks nobody."""
+    tries = connection.execute(select(ChainJob.tries).where(ChainJob.id == job)).scalar_one() + 1
+    now = now_ms(connection)
+    pause = min(FIRST_PAUSE_MS * 2 ** min(tries - 1, 20), LONGEST_PAUSE_MS)
+    values = {"state": "queued", "error": reason, "tries": tries, "due_ms": now + pause, "changed_ms": now}
+    connection.execute(update(ChainJob).where(ChainJob.id == job).values(block_number=None, tx_hash=None, **values))
 
 
 def create_event_key(event_id: UUID) -> str:

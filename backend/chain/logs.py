@@ -5,6 +5,7 @@ the topic but not the shape of ours is none of ours: `decode` says None, since a
 somebody else's contract, or a lying node, says.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -72,7 +73,7 @@ TRANSFER = topic("Transfer(address,address,uint256)")
 BATCH_MINTED = topic("BatchMinted(uint256,uint256,uint256,address,bytes32)")
 BATCH_ALREADY_MINTED = topic("BatchAlreadyMinted(uint256,bytes32)")
 EVENT_CREATED = topic("EventCreated(bytes32,address,address)")
-TICKETS_REDEEMED = topic("TicketsRedeemed(uint256,uint256)")
+TICKETS_REDEEMED = topic("TicketsRedeemed(uint256[],uint256[])")
 _STATUS_OF = {
     topic("TicketSuspended(uint256)"): Status.SUSPENDED,
     topic("TicketReinstated(uint256)"): Status.VALID,
@@ -80,6 +81,7 @@ _STATUS_OF = {
 }
 _ZERO = bytes(WORD)
 _MAX_TOKEN_BYTES = 5  # a token id fits 40 bits (SPEC 8.2)
+_MAX_STATUS_WORD = (1 << 8 * _MAX_TOKEN_BYTES) // TICKETS_OF_A_WORD - 1
 
 
 def decode(log: RawLog) -> Change | None:
@@ -87,19 +89,39 @@ def decode(log: RawLog) -> Change | None:
     kind, rest = log.topics[:WORD], log.topics[WORD:]
     if kind == TRANSFER:
         return _transfer(rest)
-    if kind == TICKETS_REDEEMED and len(log.data) == 2 * WORD:
-        word, mask = (int.from_bytes(part) for part in (log.data[:WORD], log.data[WORD:]))
-        return Marked(redeemed_tokens(word, mask), Status.REDEEMED)
+    if kind == TICKETS_REDEEMED:
+        return _redeemed(log.data)
     status = _STATUS_OF.get(kind)
     if status is not None and len(rest) == WORD and (token := _token(rest)) is not None:
         return Marked((token,), status)
     return None
 
 
-def redeemed_tokens(word: int, mask: int) -> tuple[int, ...]:
-    """The tokens of a status word whose low bit is set in `mask` (SPEC 8.3)."""
-    base = word * TICKETS_OF_A_WORD
-    return tuple(base + place for place in range(TICKETS_OF_A_WORD) if mask >> 2 * place & 1)
+def redeemed_tokens(words: Sequence[int], masks: Sequence[int]) -> tuple[int, ...]:
+    """The tokens of status words whose low bits are set in `masks` (SPEC 8.3)."""
+    return tuple(
+        word * TICKETS_OF_A_WORD + place
+        for word, mask in zip(words, masks, strict=True)
+        for place in range(TICKETS_OF_A_WORD)
+        if mask >> 2 * place & 1
+    )
+
+
+def _redeemed(data: bytes) -> Change | None:
+    words, masks = _numbers(data, 0), _numbers(data, 1)
+    if words is None or masks is None or len(words) != len(masks) or max(words, default=0) > _MAX_STATUS_WORD:
+        return None
+    return Marked(redeemed_tokens(words, masks), Status.REDEEMED)
+
+
+def _numbers(data: bytes, place: int) -> list[int] | None:
+    """A list of numbers among the ABI-encoded arguments; None if it is not one."""
+    start = int.from_bytes(data[place * WORD : (place + 1) * WORD])
+    count = int.from_bytes(data[start : start + WORD])
+    first = start + WORD
+    if len(data) < first or count > (len(data) - first) // WORD:
+        return None
+    return [int.from_bytes(data[at : at + WORD]) for at in range(first, first + count * WORD, WORD)]
 
 
 def _transfer(topics: bytes) -> Change | None:

@@ -9,26 +9,39 @@ transactions, and does what is missing. A node that forgot transactions, or was 
 alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, or_, select, update
 from sqlalchemy.orm import aliased
 
-from backend.chain.deploy import Slot
+from backend.chain import attempts
+from backend.chain.attempts import Account
+from backend.chain.deploy import Slot, event_address
 from backend.chain.fees import bumped_fees, first_fees
+from backend.chain.jobs import NewJob, enqueue, put_off
 from backend.chain.keys import Fees, RelayerKey
 from backend.chain.leases import HeldLease, require_held
-from backend.chain.rpc import Call, Node, RpcError, one
+from backend.chain.rpc import Call, Node, one
+from backend.chain.simulate import simulate
+from backend.chain.verdicts import Verdict, verdict
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainAttempt, ChainJob, ChainNonce
+from backend.db.models import Chain, ChainAttempt, ChainContract, ChainJob
 from backend.killpoints import reach
 
-MAX_IN_FLIGHT = 16  # transactions signed and not yet mined; more would only age in the node's pool
+MAX_IN_FLIGHT = 64  # transactions signed and not yet mined; more would only age in the node's pool
+SENT_AT_ONCE = 64
 RESEND_SECONDS = 10  # a node that took a transaction and did not mine it gets it again
 BUMP_SECONDS = 30  # then it is offered more
+DISPLACED_SECONDS = 30  # after which a nonce that is used up without us is taken to be somebody else's
+FILL_GAS = 21_000
+
+# Kinds of jobs by the account that signs them (SPEC 8.4).
+ISSUED = ("deploy", "create_event", "mint", "fill")
+OPERATED = ("claim", "move", "redeem", "revoke", "suspend", "reinstate", "settle")
+ADDRESS_MADE = ("deploy", "create_event", "fill")  # not simulated: what they need may be made in the same block
 
 # (to address, calldata) of a job that is to get this slot; None while it can't be said yet.
 Complete = Callable[[Connection, Slot, Row[Any]], tuple[bytes | None, bytes] | None]
@@ -44,167 +57,166 @@ class Progress:
 
 
 class Relayer:
-    """Relays for one chain instance with one key. Not for use by several threads at once."""
+    """Relays for one chain instance with one account. Not for use by several threads at once."""
 
-    def __init__(self, engine: Engine, node: Node, key: RelayerKey, chain: int, complete: Complete) -> None:
-        self._engine = engine
-        self._node = node
-        self._key = key
-        self._chain = chain
-        self._complete = complete
+    def __init__(
+        self,
+        engine: Engine,
+        node: Node,
+        key: RelayerKey,
+        chain: int,
+        complete: Complete,
+        kinds: Collection[str] = ISSUED,
+    ) -> None:
+        self._engine, self._node, self._key = engine, node, key
+        self._chain, self._complete, self._kinds = chain, complete, kinds
 
     def step(self, held: HeldLease) -> Progress:
         """Sign what is queued and send what the node lacks. Raises `NodeError`, `LeaseLostError`, database errors."""
-        account = "0x" + self._key.address.hex()
+        with read(self._engine) as connection:
+            chain = attempts.active(connection, self._chain)
+        if chain is None:
+            return Progress(0, 0, 0)
+        account = Account(self._chain, chain.chain_id, self._key)
+        address = "0x" + account.address.hex()
         answers = self._node.batch(
-            [Call("eth_getTransactionCount", (account, "latest")), Call("eth_getBlockByNumber", ("latest", False))]
+            [Call("eth_getTransactionCount", (address, "latest")), Call("eth_getBlockByNumber", ("latest", False))]
         )
-        mined, base_fee = int(one(answers[0]), 16), int(one(answers[1]).get("baseFeePerGas") or "0x0", 16)
-        signed = self._sign_queued(held, mined, base_fee)
-        self._bump_stuck(held, mined, base_fee)
-        sent, refused = self._send_missing(held, mined)
+        mined, head = int(one(answers[0]), 16), one(answers[1])
+        base_fee = int(head.get("baseFeePerGas") or "0x0", 16)
+        self._put_off_failing(held, account)
+        signed = self._sign_queued(held, account, mined, first_fees(base_fee))
+        self._fill_gaps(held, account, mined, first_fees(base_fee))
+        self._bump_stuck(held, account, mined, base_fee)
+        sent, refused = self._send_missing(held, account, mined)
+        self._requeue_displaced(held, account, mined, int(head["number"], 16))
         return Progress(signed, sent, refused)
 
-    def requeue_displaced(self, held: HeldLease, final_number: int) -> int:
-        """Queue again what never happened although its nonce is used up for good; how many.
+    # --- simulate -----------------------------------------------------------------------------------------------------
 
-        Somebody else used our key, or a job reverted: the index, which has applied every block up to `final_number`
-        (the caller's word), knows no success for a nonce that is spent there. A mint done twice changes nothing.
+    def _put_off_failing(self, held: HeldLease, account: Account) -> None:
+        """Jobs that would revert now are tried later, so that they block nobody.
+
+        Asked for the first job of each event, and for every one that failed before; where the first fails, all wait.
         """
-        account = "0x" + self._key.address.hex()
-        spent = int(self._node.call("eth_getTransactionCount", account, hex(final_number)), 16)
+        with read(self._engine) as connection:
+            jobs = self._askable(connection)
+            calls = [(_target(connection, self._chain, job), job.calldata, job.gas_limit) for job in jobs]
+        if not jobs:
+            return
+        reasons = simulate(self._node, account.address, calls)
+        failing = [(job, reason) for job, reason in zip(jobs, reasons, strict=True) if reason is not None]
+        if not failing:
+            return
         with self._engine.begin() as connection:
             require_held(connection, held)
-            jobs = select(ChainNonce.job_id).where(
-                ChainNonce.chain == self._chain, ChainNonce.signer == self._key.address, ChainNonce.nonce < spent
+            for job, reason in failing:
+                put_off(connection, job.id, reason)
+
+    def _askable(self, connection: Connection) -> list[Row[Any]]:
+        """Of what could be signed now and whose contract exists: the first of each event, and all with a past."""
+        born = set(
+            connection.scalars(
+                select(ChainContract.event_id).where(
+                    ChainContract.chain == self._chain, ChainContract.block_number.is_not(None)
+                )
             )
-            lost = update(ChainJob).where(ChainJob.id.in_(jobs), ChainJob.state.in_(("signed", "sent")))
-            return connection.execute(lost.values(state="queued", changed_ms=now_ms(connection))).rowcount
+        )
+        asked, seen = [], set()
+        for job in self._signable(connection, MAX_IN_FLIGHT):
+            if job.kind in ADDRESS_MADE or job.event_id not in born:
+                continue
+            if job.tries or job.event_id not in seen:
+                asked.append(job)
+            seen.add(job.event_id)
+        return asked
 
     # --- allot, sign, store -------------------------------------------------------------------------------------------
 
-    def _sign_queued(self, held: HeldLease, mined: int, base_fee: int) -> int:
+    def _sign_queued(self, held: HeldLease, account: Account, mined: int, fees: Fees) -> int:
+        with read(self._engine) as connection:
+            if not self._signable(connection, 1):
+                return 0
         with self._engine.begin() as connection:
             require_held(connection, held)
-            chain = _active(connection, self._chain)
-            if chain is None:
+            if attempts.active(connection, self._chain) is None:
                 return 0
-            nonce = max(mined, self._next_nonce(connection))
-            signed = 0
-            while fresh := self._sign_some(connection, nonce + signed, mined, first_fees(base_fee), chain.chain_id):
-                signed += fresh  # what was just signed may be what others waited for
+            first = nonce = max(mined, attempts.next_nonce(connection, account))
+            while fresh := self._sign_some(connection, account, nonce, mined, fees):
+                nonce += fresh  # what was just signed may be what others waited for
             reach("relayer.signed")
-        if signed:
+        if nonce > first:
             reach("relayer.stored")
-        return signed
+        return nonce - first
 
-    def _sign_some(self, connection: Connection, nonce: int, mined: int, fees: Fees, chain_id: int) -> int:
+    def _sign_some(self, connection: Connection, account: Account, nonce: int, mined: int, fees: Fees) -> int:
         signed = 0
         for job in self._signable(connection, limit=max(0, MAX_IN_FLIGHT - (nonce - mined))):
-            target = self._complete(connection, Slot(self._chain, self._key.address, nonce + signed), job)
+            target = self._complete(connection, Slot(self._chain, account.address, nonce + signed), job)
             if target is not None:
-                self._store(connection, job, target, nonce + signed, fees, chain_id)
+                attempts.allot(connection, account, nonce + signed, job, target, fees)
                 signed += 1
         return signed
 
-    def _next_nonce(self, connection: Connection) -> int:
-        mine = (ChainNonce.chain == self._chain) & (ChainNonce.signer == self._key.address)
-        highest = connection.scalar(select(func.max(ChainNonce.nonce)).where(mine))
-        return 0 if highest is None else highest + 1
-
     def _signable(self, connection: Connection, limit: int) -> Sequence[Row[Any]]:
-        """Queued jobs whose parent has a lower nonce already: the chain keeps their order."""
+        """Queued jobs that are due, and whose parent is on the chain, or before them in the same account's order."""
         parent = aliased(ChainJob)
+        ready = or_(
+            parent.id.is_(None),
+            parent.state.in_(("included", "final")),
+            parent.state.in_(attempts.UNDER_WAY) & parent.kind.in_(self._kinds),
+        )
         query = (
             select(ChainJob.__table__)
             .outerjoin(parent, ChainJob.depends_on == parent.id)
-            .where(ChainJob.state == "queued")
-            .where(parent.id.is_(None) | parent.state.in_(("signed", "sent", "included", "final")))
+            .where(ChainJob.state == "queued", ChainJob.kind.in_(self._kinds))
+            .where(ChainJob.due_ms <= now_ms(connection), ready)
             .order_by(ChainJob.id)
             .limit(limit)
         )
         return connection.execute(query).all()
 
-    def _store(
-        self,
-        connection: Connection,
-        job: Row[Any],
-        target: tuple[bytes | None, bytes],
-        nonce: int,
-        fees: Fees,
-        chain_id: int,
-    ) -> None:
-        to_address, calldata = target
-        now = now_ms(connection)
-        connection.execute(
-            insert(ChainNonce).values(chain=self._chain, signer=self._key.address, nonce=nonce, job_id=job.id)
-        )
-        connection.execute(
-            update(ChainJob)
-            .where(ChainJob.id == job.id)
-            .values(state="signed", chain=self._chain, to_address=to_address, calldata=calldata, changed_ms=now)
-        )
-        self._attempt(connection, nonce, fees, chain_id, job.gas_limit, target, now)
-
-    def _attempt(
-        self,
-        connection: Connection,
-        nonce: int,
-        fees: Fees,
-        chain_id: int,
-        gas_limit: int,
-        target: tuple[bytes | None, bytes],
-        now: int,
-    ) -> None:
-        made = self._key.sign(chain_id, nonce, fees, gas_limit, *target)
-        connection.execute(
-            insert(ChainAttempt).values(
-                hash=made.hash,
-                chain=self._chain,
-                signer=self._key.address,
-                nonce=nonce,
-                raw=made.raw,
-                max_fee=fees.max_fee,
-                priority_fee=fees.priority_fee,
-                signed_ms=now,
-                sends=0,
-            )
-        )
-
-    def _bump_stuck(self, held: HeldLease, mined: int, base_fee: int) -> None:
-        """Offer more for the next transaction to be mined, if it has waited too long; all others wait behind it."""
+    def _fill_gaps(self, held: HeldLease, account: Account, mined: int, fees: Fees) -> None:
+        """A nonce that nobody allotted, below one that we did, is used up with an empty transaction to ourselves."""
+        with read(self._engine) as connection:
+            missing = attempts.missing_nonces(connection, account, mined)[:MAX_IN_FLIGHT]
+        if not missing:
+            return
         with self._engine.begin() as connection:
             require_held(connection, held)
-            chain = _active(connection, self._chain)
-            stuck = next(iter(self._newest_attempts(connection, mined, limit=1)), None)
-            if chain is None or stuck is None or stuck.nonce != mined or stuck.accepted_ms is None:
-                return
+            for nonce in missing:
+                key = f"fill:{self._chain}:{account.address.hex()}:{nonce}"
+                made = enqueue(connection, NewJob("fill", key, None, FILL_GAS))
+                job = connection.execute(select(ChainJob.__table__).where(ChainJob.id == made)).one()
+                attempts.allot(connection, account, nonce, job, (account.address, b""), fees)
+        reach("relayer.filled")
+
+    def _bump_stuck(self, held: HeldLease, account: Account, mined: int, base_fee: int) -> None:
+        """Offer more for the next transaction to be mined, if it has waited too long; all others wait behind it."""
+        with read(self._engine) as connection:
+            stuck = next(iter(attempts.best_attempts(connection, account, mined, limit=1)), None)
             now = now_ms(connection)
-            if now - stuck.signed_ms < BUMP_SECONDS * 1000:
-                return
-            fees = bumped_fees(Fees(stuck.max_fee, stuck.priority_fee), base_fee)
-            job = connection.execute(
-                select(ChainJob.__table__)
-                .join(ChainNonce, ChainNonce.job_id == ChainJob.id)
-                .where(ChainNonce.chain == self._chain, ChainNonce.signer == self._key.address)
-                .where(ChainNonce.nonce == mined)
-            ).one()
-            if fees is None:
-                return
-            target = (job.to_address, job.calldata)
-            self._attempt(connection, mined, fees, chain.chain_id, job.gas_limit, target, now)
+        if stuck is None or stuck.nonce != mined or not stuck.sends:
+            return
+        if now - stuck.signed_ms < BUMP_SECONDS * 1000 and stuck.error != Verdict.UNDERPRICED.value:
+            return
+        fees = bumped_fees(Fees(stuck.max_fee, stuck.priority_fee), base_fee)
+        if fees is None:
+            return
+        with self._engine.begin() as connection:
+            require_held(connection, held)
+            job = attempts.job_at(connection, account, mined)
+            attempts.add_attempt(connection, account, mined, fees, job.gas_limit, (job.to_address, job.calldata))
         reach("relayer.bumped")
 
     # --- send ---------------------------------------------------------------------------------------------------------
 
-    def _send_missing(self, held: HeldLease, mined: int) -> tuple[int, int]:
+    def _send_missing(self, held: HeldLease, account: Account, mined: int) -> tuple[int, int]:
         with read(self._engine) as connection:
-            if _active(connection, self._chain) is None:
-                return 0, 0
             now = now_ms(connection)
             due = [
                 attempt
-                for attempt in self._newest_attempts(connection, mined)
+                for attempt in attempts.best_attempts(connection, account, mined, SENT_AT_ONCE)
                 if attempt.accepted_ms is None or now - attempt.accepted_ms >= RESEND_SECONDS * 1000
             ]
         if not due:
@@ -212,60 +224,43 @@ class Relayer:
         reach("relayer.sending")
         answers = self._node.batch([Call("eth_sendRawTransaction", ("0x" + attempt.raw.hex(),)) for attempt in due])
         reach("relayer.sent")
-        verdicts = [_verdict(answer) for answer in answers]
+        verdicts = [verdict(answer) for answer in answers]
+        taken = [
+            attempt.nonce
+            for attempt, said in zip(due, verdicts, strict=True)
+            if said in (Verdict.ACCEPTED, Verdict.SPENT)
+        ]
         with self._engine.begin() as connection:
             require_held(connection, held)
-            for attempt, verdict in zip(due, verdicts, strict=True):
-                self._note(connection, attempt, verdict)
-        accepted = sum(verdict is None for verdict in verdicts)
-        return accepted, len(due) - accepted
+            for attempt, said in zip(due, verdicts, strict=True):
+                _note(connection, attempt, said, now)
+            attempts.mark_sent(connection, account, taken)
+        return len(taken), len(due) - len(taken)
 
-    def _newest_attempts(self, connection: Connection, from_nonce: int, limit: int = 1000) -> Sequence[Row[Any]]:
-        """The highest-paying attempt of each nonce from one on, in order of nonces."""
-        newest = (
-            select(ChainAttempt.nonce, func.max(ChainAttempt.max_fee).label("fee"))
-            .where(ChainAttempt.chain == self._chain, ChainAttempt.signer == self._key.address)
-            .where(ChainAttempt.nonce >= from_nonce)
-            .group_by(ChainAttempt.nonce)
-            .subquery()
-        )
-        query = (
-            select(ChainAttempt.__table__)
-            .join(newest, (ChainAttempt.nonce == newest.c.nonce) & (ChainAttempt.max_fee == newest.c.fee))
-            .where(ChainAttempt.chain == self._chain, ChainAttempt.signer == self._key.address)
-            .order_by(ChainAttempt.nonce)
-            .limit(limit)
-        )
-        return connection.execute(query).all()
+    def _requeue_displaced(self, held: HeldLease, account: Account, mined: int, head: int) -> None:
+        """Queue again what never happened although its nonce is used up: somebody else has used our account.
 
-    def _note(self, connection: Connection, attempt: Row[Any], error: str | None) -> None:
-        values: dict[str, Any] = {"sends": ChainAttempt.sends + 1, "error": error}
-        if error is None:
-            now = now_ms(connection)
-            values["accepted_ms"] = now
-            mine = select(ChainNonce.job_id).where(
-                ChainNonce.chain == self._chain,
-                ChainNonce.signer == self._key.address,
-                ChainNonce.nonce == attempt.nonce,
-            )
-            connection.execute(
-                update(ChainJob)
-                .where(ChainJob.id.in_(mine), ChainJob.state == "signed")
-                .values(state="sent", changed_ms=now)
-            )
-        connection.execute(update(ChainAttempt).where(ChainAttempt.hash == attempt.hash).values(values))
+        The index must have seen every block up to the head, or it could lie ahead. A mint done twice changes nothing.
+        """
+        with read(self._engine) as connection:
+            cursor = connection.scalar(select(Chain.cursor_number).where(Chain.id == self._chain)) or 0
+            since = now_ms(connection) - DISPLACED_SECONDS * 1000
+            jobs = attempts.displaced_jobs(connection, account, mined, since) if cursor >= head - 1 else []
+        if jobs:
+            with self._engine.begin() as connection:
+                require_held(connection, held)
+                for job in jobs:
+                    put_off(connection, job, "nonce_taken")
 
 
-def _active(connection: Connection, chain: int) -> Row[Any] | None:
-    """The chain instance, unless it is frozen or retired: then nothing is signed and nothing is sent."""
-    return connection.execute(select(Chain.__table__).where(Chain.id == chain, Chain.state == "active")).one_or_none()
+def _target(connection: Connection, chain: int, job: Row[Any]) -> bytes | None:
+    return event_address(connection, chain, job.event_id)
 
 
-def _verdict(answer: object) -> str | None:
-    """None if the node has the transaction now; else what it said, for the operator."""
-    if not isinstance(answer, RpcError):
-        return None
-    said = answer.message.lower()
-    if any(words in said for words in ("already known", "already imported", "known transaction", "nonce too low")):
-        return None  # "too low": mined meanwhile; the indexer sees which of our attempts it was
-    return answer.message[:500]
+def _note(connection: Connection, attempt: Row[Any], said: Verdict, now: int) -> None:
+    values: dict[str, Any] = {"sends": ChainAttempt.sends + 1, "error": None}
+    if said in (Verdict.ACCEPTED, Verdict.SPENT):
+        values["accepted_ms"] = now
+    else:
+        values["error"] = said.value
+    connection.execute(update(ChainAttempt).where(ChainAttempt.hash == attempt.hash).values(values))

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
+from backend.chain import diagnoses
 from backend.chain.apply import take_back
+from backend.chain.diagnosis import Kind
 from backend.chain.fetch import Run, fetch_run
 from backend.chain.indexer import ours, pinned, write_run
 from backend.chain.leases import HeldLease, require_held
@@ -31,6 +33,8 @@ from backend.db.models import (
 )
 from backend.killpoints import reach
 
+NAMED_TOKENS = 1_000  # that a diagnosis lists one by one
+
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
@@ -46,27 +50,36 @@ class Rewound:
         """For the diagnosis's row: JSON, hashes as 0x-hex."""
         return {
             "ancestor": self.ancestor,
-            "tokens_lost": list(self.tokens_lost),
+            "tokens_lost": list(self.tokens_lost[:NAMED_TOKENS]),
+            "tokens_lost_count": len(self.tokens_lost),
             "hashes_sent_again": ["0x" + hash_.hex() for hash_ in self.send_again],
             "others_lost": ["0x" + hash_.hex() for hash_ in self.orphans],
             "jobs": list(self.jobs),
         }
 
 
-def rewind(engine: Engine, node: Node, held: HeldLease, chain: int, ancestor: int, head: int, finality: int) -> Rewound:
-    """Swap everything above the block `ancestor` for the node's branch up to `head`."""
+def rewind(
+    engine: Engine, node: Node, held: HeldLease, chain: int, ancestor: int, head: int, finality: int, kind: Kind
+) -> Rewound:
+    """Swap everything above the block `ancestor` for the node's branch up to `head`; tell it in the open diagnosis."""
     with read(engine) as connection:
-        hash_ = connection.scalars(
-            select(ChainBlock.hash).where(ChainBlock.chain == chain, ChainBlock.number == ancestor)
-        ).one()
+        hash_ = _hash_of(connection, chain, ancestor)
         addresses = pinned(connection, chain)
     run = fetch_run(node, ancestor, hash_, head, addresses, lambda hashes: ours(engine, chain, hashes))
     with engine.begin() as connection:
         require_held(connection, held)
         rewound = _swap(connection, chain, ancestor, hash_, run, head, finality)
+        diagnoses.add_detail(connection, kind, rewound.as_detail())
         reach("rewind.written")
     reach("rewind.swapped")
     return rewound
+
+
+def _hash_of(connection: Connection, chain: int, number: int) -> bytes:
+    if number == 0:
+        return connection.execute(select(Chain.genesis_hash).where(Chain.id == chain)).scalar_one()
+    stored = select(ChainBlock.hash).where(ChainBlock.chain == chain, ChainBlock.number == number)
+    return connection.execute(stored).scalar_one()
 
 
 def _swap(

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from backend.chain.deploy import Completion, Roster, enqueue_deployments
-from backend.chain.diagnosis import Kind
 from backend.chain.follow import Follower, current_chain
 from backend.chain.keys import ChainKeys
 from backend.chain.leases import HeldLease
-from backend.chain.relayer import Relayer
+from backend.chain.relayer import ISSUED, OPERATED, Relayer
 from backend.chain.rpc import Node
 from backend.settings import Settings
 
 
 class ChainWorker:
-    """Follows and relays through the first endpoint that is fit for it. For one thread at a time."""
+    """Follows and relays through the endpoint that is fit for it. For one thread at a time."""
 
     def __init__(self, engine: Engine, settings: Settings, nodes: Sequence[Node], keys: ChainKeys) -> None:
         self._engine, self._nodes, self._keys, self._settings = engine, nodes, keys, settings
@@ -31,18 +30,11 @@ class ChainWorker:
             with self._engine.begin() as connection:
                 enqueue_deployments(connection)
             self._asked_for_contracts = True
-        for node in self._nodes:
-            found = self._follower.follow(node, held)
-            if found.diagnosis.kind is Kind.UNREACHABLE:
-                continue
-            if found.diagnosis.kind is not Kind.OK:
-                return found.blocks
-            return found.blocks + self._relay(node, held)
-        return 0
-
-    def _relay(self, node: Node, held: HeldLease) -> int:
-        chain = current_chain(self._engine, self._settings.chain_id)
-        if chain is None:
-            return 0
-        progress = Relayer(self._engine, node, self._keys.issuer, chain, self._complete).step(held)
-        return progress.signed + progress.sent
+        found = self._follower.follow(self._nodes, held)
+        done = found.blocks
+        chain = current_chain(self._engine)
+        if found.node is not None and chain is not None:
+            for key, kinds in ((self._keys.issuer, ISSUED), (self._keys.operator, OPERATED)):
+                progress = Relayer(self._engine, found.node, key, chain.id, self._complete, kinds).step(held)
+                done += progress.signed + progress.sent
+        return done

@@ -34,11 +34,11 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
     settings = settings_from(os.environ)
     engine = open_database(settings)
     try:
-        chain = current_chain(engine, settings.chain_id)
+        chain = current_chain(engine)
         if chain is None:
             raise refuse("no_chain", _("No chain has been seen yet; start truestub work with a node."))
         with chain_nodes(settings) as nodes:
-            found = compare(engine, require_node(nodes), chain)
+            found = compare(engine, require_node(nodes), chain.id)
     except NodeError as error:
         raise refuse("node_unreachable", _("The node could not be asked: %s") % error) from None
     finally:

@@ -408,6 +408,7 @@ class ChainTransaction(Base):
     nonce: Mapped[int] = mapped_column(BigInteger)
     raw: Mapped[bytes | None]
     orphaned_ms: Mapped[int | None] = mapped_column(Millis)  # lost to a rewind, and to be sent again
+    given_up: Mapped[str | None] = mapped_column(String(80))  # why it can't be sent again
     __table_args__ = (Index(None, "chain", "block_number", "position"),)
 
 

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FORWARD_SECONDS = 30
+_BLOCK_NUMBER = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
 DRIP_SECONDS = 1.0  # between two bytes
 
 
@@ -21,6 +22,7 @@ class BadProxy:
     def __init__(self, upstream: str) -> None:
         self.upstream, self.mode, self.only = upstream, "pass", ""
         self.seen: dict[str, int] = {}
+        self._frozen: dict[str, Any] = {}
         self._ended = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -33,6 +35,10 @@ class BadProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def freeze_head(self) -> None:
+        """From now on the newest block is the one of now, as with a node that fell asleep."""
+        self._frozen = {"eth_blockNumber": json.loads(self._forward(_BLOCK_NUMBER))["result"]}
 
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         calls = json.loads(body)
@@ -53,7 +59,17 @@ class BadProxy:
         if mode == "drip":
             self._drip(handler, reply)
             return
-        _send(handler, _bent(reply, mode), 200)
+        _send(handler, self._with_old_head(calls, _bent(reply, mode)), 200)
+
+    def _with_old_head(self, calls: Any, reply: bytes) -> bytes:
+        if not self._frozen:
+            return reply
+        asked = {call["id"]: call["method"] for call in (calls if isinstance(calls, list) else [calls])}
+        answers = json.loads(reply)
+        for said in answers if isinstance(answers, list) else [answers]:
+            if asked[said["id"]] in self._frozen:
+                said["result"] = self._frozen[asked[said["id"]]]
+        return json.dumps(answers).encode()
 
     def _forward(self, body: bytes) -> bytes:
         request = urllib.request.Request(self.upstream, body, {"Content-Type": "application/json"})

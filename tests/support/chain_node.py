@@ -29,11 +29,14 @@ class ChainNode:
         self._transport = Transport()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, load: Path | None = None) -> "ChainNode":
+    def start(self, load: Path | None = None, flags: tuple[str, ...] = ()) -> "ChainNode":
         command = anvil_command(self.port, CHAIN_ID, self._finality, load)
+        if "--no-mining" in flags:
+            place = command.index("--block-time")
+            del command[place : place + 2]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *self._flags],
+                [*command, *self._flags, *flags],
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - only prctl

@@ -46,7 +46,8 @@ def transfer(block: int, sender: bytes, receiver: bytes, token: int, index: int 
 
 
 def redeemed(block: int, status_word: int, mask: int, index: int = 0) -> RawLog:
-    return log(block, index, [TICKETS_REDEEMED], word(status_word) + word(mask))
+    arrays = [word(64), word(128), word(1), word(status_word), word(1), word(mask)]
+    return log(block, index, [TICKETS_REDEEMED], b"".join(arrays))
 
 
 def owner(number: int) -> bytes:
@@ -72,14 +73,15 @@ def test_our_decoding_is_web3s() -> None:
     burn = redeemed(5, 512, 0b010001)
     receipt = {**receipt, "topics": [HexBytes(TICKETS_REDEEMED)], "data": HexBytes(burn.data)}
     args = contract.events.TicketsRedeemed().process_log(receipt)["args"]
-    assert decode(burn) == Marked(redeemed_tokens(args["word"], args["mask"]), Status.REDEEMED)
-    assert redeemed_tokens(512, 0b010001) == (512 * 128, 512 * 128 + 2)
+    assert decode(burn) == Marked(redeemed_tokens(args["words"], args["masks"]), Status.REDEEMED)
+    assert redeemed_tokens([512, 513], [0b010001, 1]) == (512 * 128, 512 * 128 + 2, 513 * 128)
 
 
 def test_logs_with_our_topic_but_another_shape_change_nothing() -> None:
     assert decode(log(1, 0, [TRANSFER, word(ZERO), word(owner(1))])) is None  # ERC-20's Transfer
     assert decode(log(1, 0, [TRANSFER, word(ZERO), word(owner(1)), b"\xff" * 32])) is None
     assert decode(log(1, 0, [TICKETS_REDEEMED], word(1))) is None
+    assert decode(log(1, 0, [TICKETS_REDEEMED], word(64) + word(1 << 255) + word(1 << 60))) is None
     assert decode(log(1, 0, [])) is None
 
 
@@ -87,6 +89,7 @@ def test_logs_with_our_topic_but_another_shape_change_nothing() -> None:
 def test_whatever_a_node_says_decoding_never_raises(topics: bytes, data: bytes) -> None:
     decode(RawLog(1, 0, bytes(32), bytes(32), CONTRACT, topics, data))
     decode(RawLog(1, 0, bytes(32), bytes(32), CONTRACT, TRANSFER + topics, data))
+    decode(RawLog(1, 0, bytes(32), bytes(32), CONTRACT, TICKETS_REDEEMED, data))
 
 
 class Model:

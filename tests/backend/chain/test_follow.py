@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from backend.chain import indexer, rewind
+from backend.chain.abi import call
 from backend.chain.batcher import close_batches
 from backend.chain.deploy import Completion, Roster, enqueue_deployments
 from backend.chain.diagnosis import Kind
-from backend.chain.follow import Follower, current_chain
-from backend.chain.jobs import enqueue_create_event
-from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
+from backend.chain.follow import GONE_SECONDS, STUCK_SECONDS, Follower, current_chain
+from backend.chain.jobs import NewJob, enqueue, enqueue_create_event
+from backend.chain.keys import DEVELOPMENT_KEYS, Fees, RelayerKey
 from backend.chain.leases import HeldLease, take
 from backend.chain.relayer import Relayer
 from backend.chain.rpc import Node
@@ -22,11 +23,13 @@ from backend.db.models import (
     ChainAttempt,
     ChainContract,
     ChainJob,
+    ChainNonce,
     Platform,
     Ticket,
     Token,
 )
 from backend.db.models import Diagnosis as DiagnosisRow
+from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode
 from tests.support.checker import check_chain
 from tests.support.installation import wait_until
@@ -50,10 +53,10 @@ class Platform_:  # noqa: N801 - not the row
     def round(self) -> Kind:
         """One turn of the worker."""
         close_batches(self.engine, 0)
-        found = self.follower.follow(self.node, self.held).diagnosis.kind
-        chain = current_chain(self.engine, 31337)
+        found = self.follower.follow([self.node], self.held).diagnosis.kind
+        chain = current_chain(self.engine)
         if found is Kind.OK and chain is not None:
-            Relayer(self.engine, self.node, ISSUER, chain, completion.complete).step(self.held)
+            Relayer(self.engine, self.node, ISSUER, chain.id, completion.complete).step(self.held)
         return found
 
     def until(self, ready: Callable[[], object], what: str) -> None:
@@ -87,7 +90,7 @@ class Platform_:  # noqa: N801 - not the row
         assert found.problems == []
 
 
-completion = Completion(Roster(ISSUER.address, b"\x0b" * 20, b"\x0a" * 20))
+completion = Completion(Roster(*(RelayerKey(secret).address for secret in DEVELOPMENT_KEYS.values())))
 
 
 @pytest.fixture
@@ -164,8 +167,8 @@ def test_beyond_finality_a_real_chain_is_not_rewound_by_itself(platform: Platfor
     platform.anvil.start(load=state)
     node = platform.anvil.node
     platform.anvil.mine()
-    wait_until(lambda: careful.follow(node, platform.held).diagnosis.kind is Kind.ROLLED_BACK, "the diagnosis")
-    careful.follow(node, platform.held)
+    wait_until(lambda: careful.follow([node], platform.held).diagnosis.kind is Kind.ROLLED_BACK, "the diagnosis")
+    careful.follow([node], platform.held)
     assert platform.minted() == 1
     assert ("rolled_back", False) in platform.diagnoses()
 
@@ -215,13 +218,16 @@ def test_code_that_is_not_ours_at_our_address_is_noticed(platform: Platform_) ->
     assert platform.minted() == 0
 
 
-def test_a_mint_that_left_no_log_is_not_taken_for_a_success(platform: Platform_) -> None:
+def test_a_mint_that_left_no_log_is_not_taken_for_a_success(
+    platform: Platform_, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a chain where our contract is gone, a call to the empty address has status 1."""
     with platform.engine.connect() as connection:
         address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
     platform.anvil.call("anvil_setCode", "0x" + address.hex(), "0x")
     with platform.engine.begin() as connection:
-        connection.execute(update(ChainContract).values(code_hash=None))  # as if the guard before it had missed it
+        connection.execute(update(ChainContract).values(code_hash=None))
+    monkeypatch.setattr(Follower, "_pin", lambda *_: True)  # as if the guard before it had missed it
     platform.sell(1)
     platform.until(lambda: "expected_log_missing" in _errors(platform.engine), "the failed mint")
     assert platform.minted() == 0
@@ -238,9 +244,9 @@ def test_killed_around_the_commit_nothing_is_applied_twice_or_missed(
 ) -> None:
     platform.sell(3)
     close_batches(platform.engine, 0)
-    chain = current_chain(platform.engine, 31337)
+    chain = current_chain(platform.engine)
     assert chain
-    Relayer(platform.engine, platform.node, ISSUER, chain, completion.complete).step(platform.held)
+    Relayer(platform.engine, platform.node, ISSUER, chain.id, completion.complete).step(platform.held)
     platform.anvil.mine(2)
 
     def die(reached: str) -> None:
@@ -249,7 +255,7 @@ def test_killed_around_the_commit_nothing_is_applied_twice_or_missed(
 
     monkeypatch.setattr(indexer, "reach", die)
     with pytest.raises(Killed):
-        platform.follower.follow(platform.node, platform.held)
+        platform.follower.follow([platform.node], platform.held)
     monkeypatch.undo()
     platform.until(lambda: platform.minted() == 3, "three tokens")
     platform.agrees()
@@ -272,10 +278,104 @@ def test_killed_in_the_middle_of_a_swap_the_old_branch_stays_until_it_is_whole(
 
     monkeypatch.setattr(rewind, "reach", die)
     with pytest.raises(Killed):
-        wait_until(lambda: platform.follower.follow(platform.node, platform.held) is None, "the kill")
+        wait_until(lambda: platform.follower.follow([platform.node], platform.held) is None, "the kill")
     assert platform.minted() == 3
     monkeypatch.undo()
     platform.until(lambda: platform.minted() == 3 and _settled(platform), "all tokens back")
+    platform.agrees()
+
+
+def test_a_job_that_would_revert_waits_and_blocks_nobody(platform: Platform_) -> None:
+    with platform.engine.begin() as connection:
+        key = "mint:nonsense"
+        bad = NewJob("mint", key, platform.event_id, 200_000, b"\xff" * 4, batch_number=9)
+        enqueue(connection, bad)
+    platform.round()
+    platform.sell(2)
+    platform.until(lambda: platform.minted() == 2, "two tokens")
+    with platform.engine.connect() as connection:
+        job = connection.execute(select(ChainJob.__table__).where(ChainJob.key == key)).one()
+        nonces = connection.scalars(select(ChainNonce.job_id).where(ChainNonce.job_id == job.id)).all()
+    assert (job.state, nonces) == ("queued", [])
+    assert job.tries >= 1
+    assert job.error
+
+
+def test_a_paused_contract_delays_its_mints_until_it_is_resumed(platform: Platform_) -> None:
+    operator, admin = (RelayerKey(DEVELOPMENT_KEYS[role]) for role in ("operator", "admin"))
+    with platform.engine.connect() as connection:
+        address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
+
+    def send(key: RelayerKey, function: str, nonce: int) -> None:
+        calldata = call("EventTickets", function, 1)
+        made = key.sign(31337, nonce, Fees(3 * 10**9, 10**9), 100_000, address, calldata)
+        platform.anvil.call("eth_sendRawTransaction", "0x" + made.raw.hex())
+        platform.anvil.mine()
+
+    send(operator, "stop", 0)
+    platform.sell(2)
+    platform.until(lambda: "stopped" in _errors(platform.engine), "the refusal")
+    assert platform.minted() == 0
+    send(admin, "resume", 0)
+    with platform.engine.begin() as connection:
+        connection.execute(update(ChainJob).values(due_ms=0))  # as if the pause had passed
+    platform.until(lambda: platform.minted() == 2, "two tokens")
+
+
+def test_the_endpoint_that_has_our_blocks_is_followed_whatever_the_first_says(platform: Platform_) -> None:
+    dead = Node("http://127.0.0.1:9", platform.anvil._transport)
+    other = ChainNode()
+    try:
+        other.start()
+        platform.sell(1)
+
+        def turn() -> bool:
+            platform.anvil.mine()
+            close_batches(platform.engine, 0)
+            found = platform.follower.follow([dead, other.node, platform.node], platform.held)
+            assert found.diagnosis.kind is Kind.OK
+            assert found.node is platform.node
+            chain = current_chain(platform.engine)
+            assert chain
+            Relayer(platform.engine, platform.node, ISSUER, chain.id, completion.complete).step(platform.held)
+            return platform.minted() == 1
+
+        wait_until(turn, "the token")
+    finally:
+        other.close()
+    assert platform.diagnoses() == []
+
+
+def test_an_endpoint_that_stands_still_is_left_for_one_that_goes_on(platform: Platform_) -> None:
+    now = 0.0
+    proxy = BadProxy(platform.anvil.url)
+    try:
+        follower = Follower(platform.engine, 31337, FINALITY, True, monotonic=lambda: now)
+        first = Node(proxy.url, platform.anvil._transport)
+        assert follower.follow([first, platform.node], platform.held).node is first
+        proxy.freeze_head()
+        for _ in range(3):
+            platform.anvil.mine()
+            follower.follow([first, platform.node], platform.held)
+        now = STUCK_SECONDS + 1
+        assert follower.follow([first, platform.node], platform.held).node is platform.node
+    finally:
+        proxy.close()
+
+
+def test_a_node_that_lost_our_blocks_and_makes_none_is_rolled_back_once_patience_ends(platform: Platform_) -> None:
+    state = platform.anvil.save("before")
+    platform.sell(2)
+    platform.until(lambda: platform.minted() == 2, "two tokens")
+    platform.anvil.kill()
+    platform.anvil.start(load=state, flags=("--no-mining",))
+    now = 0.0
+    follower = Follower(platform.engine, 31337, FINALITY, True, monotonic=lambda: now)
+    platform.node, platform.follower = platform.anvil.node, follower
+    assert platform.round() is Kind.BEHIND
+    now = GONE_SECONDS + 1
+    assert platform.round() is Kind.ROLLED_BACK
+    platform.until(lambda: platform.minted() == 2 and _settled(platform), "both tokens back")
     platform.agrees()
 
 

@@ -11,7 +11,8 @@ from backend.chain.jobs import NewJob, enqueue
 from backend.chain.keys import DEVELOPMENT_KEY, Fees, RelayerKey
 from backend.chain.leases import HeldLease, LeaseLostError, take
 from backend.chain.relayer import MAX_IN_FLIGHT, Progress, Relayer
-from backend.chain.rpc import Node, NodeUnreachable
+from backend.chain.rpc import Node, NodeUnreachable, RpcError
+from backend.chain.verdicts import Verdict, verdict
 from backend.db.models import Chain, ChainAttempt, ChainJob, ChainNonce, Lease
 from tests.support.chain_node import ChainNode
 from tests.support.installation import wait_until
@@ -218,8 +219,61 @@ def test_a_stuck_transaction_is_offered_more_on_the_same_nonce(
     assert len({nonce for nonce, _ in attempts}) == 1
 
 
-def test_a_job_whose_nonce_somebody_else_used_is_queued_again(
+def test_an_underpriced_transaction_is_offered_more_at_once(
     engine: Engine, anvil: ChainNode, relayer: Relayer, held: HeldLease
+) -> None:
+    anvil.call("evm_setIntervalMining", 0)
+    anvil.call("anvil_setNextBlockBaseFeePerGas", "0x1")
+    anvil.mine()
+    queue(engine, "a")
+    relayer.step(held)
+    anvil.call("anvil_dropAllTransactions")
+    dear = 40_000_000_000
+    anvil.call("anvil_setNextBlockBaseFeePerGas", hex(dear))
+    anvil.mine()
+    anvil.call("anvil_setNextBlockBaseFeePerGas", hex(dear))
+    with engine.begin() as connection:
+        connection.execute(update(ChainAttempt).values(accepted_ms=None))
+    relayer.step(held)
+    relayer.step(held)
+    anvil.mine()
+    wait_for(anvil, "a")
+
+
+def test_a_gap_below_our_nonces_is_filled_and_what_waited_above_goes_through(
+    engine: Engine, anvil: ChainNode, relayer: Relayer, held: HeldLease
+) -> None:
+    queue(engine, "a")
+    anvil.call("anvil_setNonce", "0x" + KEY.address.hex(), "0x3")
+    relayer.step(held)
+    with engine.connect() as connection:
+        assert connection.scalars(select(ChainNonce.nonce)).all() == [3]
+    anvil.call("anvil_dropAllTransactions")
+    anvil.call("anvil_setNonce", "0x" + KEY.address.hex(), "0x1")  # as after a rollback beyond what others did with it
+    with engine.begin() as connection:
+        connection.execute(update(ChainAttempt).values(accepted_ms=None))
+    relayer.step(held)
+    wait_for(anvil, "", "", "a")
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("already known", Verdict.ACCEPTED),
+        ("transaction already imported", Verdict.ACCEPTED),
+        ("nonce too low: next nonce 5, tx nonce 4", Verdict.SPENT),
+        ("replacement transaction underpriced", Verdict.UNDERPRICED),
+        ("max fee per gas less than block base fee", Verdict.UNDERPRICED),
+        ("insufficient funds for gas * price + value", Verdict.UNFUNDED),
+        ("txpool is full", Verdict.REFUSED),
+    ],
+)
+def test_a_refusal_is_understood_whatever_client_words_it(words: str, meaning: Verdict) -> None:
+    assert verdict(RpcError(-32000, words)) is meaning
+
+
+def test_a_job_whose_nonce_somebody_else_used_is_queued_again(
+    engine: Engine, anvil: ChainNode, relayer: Relayer, held: HeldLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anvil.call("evm_setIntervalMining", 0)
     queue(engine, "a")
@@ -228,7 +282,13 @@ def test_a_job_whose_nonce_somebody_else_used_is_queued_again(
     thief = KEY.sign(31337, 0, Fees(3 * 10**9, 10**9), GAS, NOBODY, b"thief")
     anvil.call("eth_sendRawTransaction", "0x" + thief.raw.hex())
     anvil.mine(3)
-    assert relayer.requeue_displaced(held, anvil.height) == 1
+    with engine.begin() as connection:
+        connection.execute(update(Chain).values(cursor_number=anvil.height))
+    monkeypatch.setattr(relayer_module, "DISPLACED_SECONDS", -1)
+    relayer.step(held)
+    with engine.begin() as connection:
+        assert connection.execute(select(ChainJob.state, ChainJob.error)).one() == ("queued", "nonce_taken")
+        connection.execute(update(ChainJob).values(due_ms=0))
     relayer.step(held)
     anvil.mine()
     assert mined(anvil) == ["thief", "a"]

@@ -1,0 +1,76 @@
+"""Diagnoses as rows: opened when a trouble begins, closed when it has passed; status pages and people read them.
+
+A recovery (*reorganised*, *rolled back*) has passed when everything lost is back, not when the node looks well.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from backend.chain.diagnosis import Kind
+from backend.db.clock import now_ms
+from backend.db.models import ChainJob, ChainTransaction, Diagnosis
+
+RECOVERIES = (Kind.REORGANISED, Kind.ROLLED_BACK)
+NOT_BACK = ("queued", "signed", "sent")  # states of a job whose effect is not on the chain
+
+
+def changes(connection: Connection, kind: Kind) -> bool:
+    """Whether `note` would write anything."""
+    rows = open_rows(connection)
+    opens = kind is not Kind.OK and all(row.kind != kind for row in rows)
+    return opens or any(_has_passed(connection, row, kind) for row in rows)
+
+
+def note(connection: Connection, chain: int | None, kind: Kind, detail: dict[str, Any]) -> None:
+    """The node is `kind` now: open that trouble if it is not open, and close those that have passed."""
+    rows = open_rows(connection)
+    for row in rows:
+        if _has_passed(connection, row, kind):
+            close(connection, row.id)
+    if kind is not Kind.OK and all(row.kind != kind for row in rows):
+        values = {"chain": chain, "kind": kind.value, "detail": detail, "opened_ms": now_ms(connection)}
+        connection.execute(insert(Diagnosis).values(values))
+
+
+def open_rows(connection: Connection, *kinds: Kind) -> Sequence[Row[Any]]:
+    """Open troubles, oldest first, of these kinds or of any."""
+    query = select(Diagnosis.__table__).where(Diagnosis.closed_ms.is_(None)).order_by(Diagnosis.id)
+    if kinds:
+        query = query.where(Diagnosis.kind.in_([kind.value for kind in kinds]))
+    return connection.execute(query).all()
+
+
+def add_detail(connection: Connection, kind: Kind, detail: dict[str, Any]) -> None:
+    """Write down more about an open trouble; lists are added to, the rest is replaced."""
+    for row in open_rows(connection, kind):
+        merged = dict(row.detail)
+        for name, value in detail.items():
+            if isinstance(value, list):
+                known = merged.get(name, [])
+                merged[name] = known + [one for one in value if one not in known]
+            else:
+                merged[name] = value
+        connection.execute(update(Diagnosis).where(Diagnosis.id == row.id).values(detail=merged))
+
+
+def close(connection: Connection, diagnosis: int) -> None:
+    """The trouble is over."""
+    connection.execute(update(Diagnosis).where(Diagnosis.id == diagnosis).values(closed_ms=now_ms(connection)))
+
+
+def _has_passed(connection: Connection, row: Row[Any], found: Kind) -> bool:
+    """Whether an open trouble is over, given what the node is now."""
+    if row.kind == found or found is Kind.UNREACHABLE:
+        return False
+    if row.kind not in RECOVERIES:
+        return True
+    return found is Kind.OK and _all_back(connection, row.detail)
+
+
+def _all_back(connection: Connection, detail: dict[str, Any]) -> bool:
+    jobs = detail.get("jobs", [])
+    waiting = select(func.count()).where(ChainJob.id.in_(jobs), ChainJob.state.in_(NOT_BACK))
+    orphans = select(func.count()).where(ChainTransaction.orphaned_ms.is_not(None), ChainTransaction.given_up.is_(None))
+    return not connection.scalar(waiting) and not connection.scalar(orphans)
