@@ -3,7 +3,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 .PHONY: help demo test test-deep lint fmt types check setup lock contracts messages clean
 help: ## say what there is
