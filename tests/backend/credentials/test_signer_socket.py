@@ -16,27 +16,22 @@ import pytest
 from backend.credentials import framing
 from backend.credentials.framing import MAX_BLOB_BYTES, MAX_MESSAGE_BYTES
 from backend.credentials.keystore import KeyStore
-from backend.credentials.signer import MAX_CLIENTS, Signer, serve
+from backend.credentials.signer import MAX_CLIENTS, Signer
 from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
 from backend.errors import Refused
+from tests.backend.credentials.serving import serving, wait_for
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     engine = make_engine(f"sqlite:///{tmp_path}/truestub.sqlite")
     upgrade(engine)
-    stop, path = threading.Event(), tmp_path / "signer.sock"
-    signer = Signer(engine, KeyStore(tmp_path / "keys"), time.time)
-    thread = threading.Thread(target=serve, args=(signer, path, stop))
-    thread.start()
-    while not path.exists():
-        time.sleep(0.01)
-    yield path
-    SignerClient(path).ping()
-    stop.set()
-    thread.join()
+    path = tmp_path / "signer.sock"
+    with serving(Signer(engine, KeyStore(tmp_path / "keys"), time.time), path) as client:
+        yield path
+        client.ping()
     engine.dispose()
 
 
@@ -184,14 +179,7 @@ def test_a_crowd_of_silent_clients_does_not_shut_others_out(path: Path) -> None:
         connection.connect(str(path))
         crowd.append(connection)
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                SignerClient(path).ping()
-            except Refused:
-                assert time.monotonic() < deadline
-            else:
-                break
+        wait_for(SignerClient(path))
     finally:
         for connection in crowd:
             connection.close()
@@ -233,3 +221,9 @@ def test_an_answer_that_is_none_is_a_signer_that_is_away(tmp_path: Path) -> None
             with pytest.raises(Refused, match="signer_unreachable"):
                 SignerClient(path).ping()
         thread.join()
+
+
+def test_a_refusal_is_in_the_language_of_who_asks(path: Path) -> None:
+    said = [reply(path, {**issue_message(), "language": language})["refused"] for language in ("en", "zh", "xx")]
+    assert {one["code"] for one in said} == {"unknown_ticket"}
+    assert said[0]["sentence"] == said[2]["sentence"] != said[1]["sentence"]

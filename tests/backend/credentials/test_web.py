@@ -1,6 +1,5 @@
 """Credentials, key lists and bundles over HTTP, with a signer at its socket."""
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from backend.credentials.gates import Enrolled, enrol
 from backend.credentials.keystore import KeyStore
 from backend.credentials.messages import BindingRequest
 from backend.credentials.publishing import publish
-from backend.credentials.signer import serve
 from backend.credentials.signer_client import SignerClient
 from backend.db.models import Bundle as BundleRow
 from backend.db.models import Event, IdempotencyKey
@@ -32,6 +30,7 @@ from credential.codes import Credential, decode_credential
 from credential.delta import apply_delta
 from credential.keylist import KeyList, TrustRoot, verify_key_list
 from credential.signing import public_key_of
+from tests.backend.credentials.serving import serving
 from tests.backend.credentials.world import HOUR, Sold, World, make_world
 
 ROOT = SigningKey(b"root of the web tests".ljust(32))
@@ -52,15 +51,8 @@ def world(services: Services) -> World:
 
 @pytest.fixture
 def signer(world: World, services: Services) -> Iterator[SignerClient]:
-    stop = threading.Event()
-    path = services.settings.signer_socket
-    thread = threading.Thread(target=serve, args=(world.signer, path, stop))
-    thread.start()
-    while not path.exists():
-        time.sleep(0.01)
-    yield services.signer
-    stop.set()
-    thread.join()
+    with serving(world.signer, services.settings.signer_socket) as client:
+        yield client
 
 
 @pytest.fixture
@@ -316,14 +308,8 @@ def test_without_key_list_or_signer_the_gate_is_told(world: World, client: Flask
 def test_with_the_signer_gone_the_old_bundle_is_better_than_none(
     world: World, client: FlaskClient, gate: Enrolled, key_list: KeyList, services: Services
 ) -> None:
-    stop, path = threading.Event(), services.settings.signer_socket
-    thread = threading.Thread(target=serve, args=(world.signer, path, stop))
-    thread.start()
-    while not path.exists():
-        time.sleep(0.01)
-    before = fetch(client, world, gate)
-    stop.set()
-    thread.join()
+    with serving(world.signer, services.settings.signer_socket):
+        before = fetch(client, world, gate)
     forgotten = int((time.time() - STALE_SECONDS - 5) * 1000)
     change_bundles(world.engine, created_ms=forgotten)
     after = fetch(client, world, gate)
