@@ -404,6 +404,21 @@ def test_old_phones_binding_replayed_is_refused_and_says_so(
     assert [ticket.serial for ticket in paid.tickets] == serials
 
 
+def test_resuming_on_the_old_phone_never_steals_back_what_the_new_one_bound(
+    home: Home, platform: FakeServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The old phone was cut off between payment and ticket; the new one has the ticket since."""
+    platform.polls_until_batched = 10_000
+    assert home.run(*order(platform, "--wait", "0")).error == "tickets_on_their_way"
+    platform.polls_until_batched = 0
+    new = Home(tmp_path / "new-phone", capfd)
+    assert new.run("restore", "--server", platform.url).code == 0
+    assert new.run("rekey", "1").code == 0
+    ran = home.run("resume")
+    assert (ran.error, ran.code) == ("bound_elsewhere", exits.NOT_TRUSTED)
+    assert platform.paid_orders[0].tickets[0].number == 2
+
+
 def test_receipt_of_another_phrase_takes_nothing(
     bought: Home, platform: FakeServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
