@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from backend.chain.follow import current_chain
+from backend.chain.rebuild import derive_again, forget
 from backend.chain.rpc import NodeError
 from backend.chain.verify import Difference
 from backend.chain.verify import verify as compare
@@ -57,6 +58,26 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         for difference in found.differences[:NAMED_DIFFERENCES]:
             typer.echo(json.dumps(_plain(difference)))
     raise typer.Exit(1 if found.differences else 0)
+
+
+@app.command()
+def rebuild(
+    from_chain: Annotated[bool, typer.Option("--from-chain", help="read the chain again, not our own logs")] = False,
+) -> None:
+    """Make the index anew from the logs we stored, or, by the running worker, from the chain itself."""
+    engine = open_database(settings_from(os.environ))
+    try:
+        chain = current_chain(engine)
+        if chain is None:
+            raise refuse("no_chain", _("No chain has been seen yet; start truestub work with a node."))
+        if from_chain:
+            start = forget(engine, chain.id)
+            typer.echo(_("The worker reads the chain again from block %d on; look at truestub chain status.") % start)
+        else:
+            made = derive_again(engine, chain.id)
+            typer.echo(ngettext("%d token made anew.", "%d tokens made anew.", made) % made)
+    finally:
+        engine.dispose()
 
 
 def _plain(difference: Difference) -> dict[str, Any]:

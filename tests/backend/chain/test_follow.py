@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 
 from backend.chain import indexer, rewind
 from backend.chain.abi import call
@@ -16,8 +16,10 @@ from backend.chain.follow import GONE_SECONDS, STUCK_SECONDS, Follower, current_
 from backend.chain.jobs import NewJob, enqueue, enqueue_create_event
 from backend.chain.keys import DEVELOPMENT_KEYS, Fees, RelayerKey
 from backend.chain.leases import HeldLease, take
+from backend.chain.rebuild import derive_again, forget
 from backend.chain.relayer import Relayer
 from backend.chain.rpc import Node
+from backend.chain.verify import Verified, verify
 from backend.db.models import (
     Chain,
     ChainAttempt,
@@ -376,6 +378,26 @@ def test_a_node_that_lost_our_blocks_and_makes_none_is_rolled_back_once_patience
     now = GONE_SECONDS + 1
     assert platform.round() is Kind.ROLLED_BACK
     platform.until(lambda: platform.minted() == 2 and _settled(platform), "both tokens back")
+    platform.agrees()
+
+
+def test_the_index_is_verified_token_by_token_and_made_anew_from_logs_or_chain(platform: Platform_) -> None:
+    platform.sell(4)
+    platform.until(lambda: platform.minted() == 4, "four tokens")
+    chain = current_chain(platform.engine)
+    assert chain
+    assert verify(platform.engine, platform.node, chain.id).differences == ()
+    with platform.engine.begin() as connection:
+        connection.execute(update(Token).where(Token.token_id == 1 << 16).values(owner=b"\xee" * 20, epoch=3))
+        connection.execute(delete(Token).where(Token.token_id == (1 << 16 | 1)))
+    found = verify(platform.engine, platform.node, chain.id)
+    assert [(one.token_id, one.index is None) for one in found.differences] == [(1 << 16, False), (1 << 16 | 1, True)]
+    assert derive_again(platform.engine, chain.id) == 4
+    assert verify(platform.engine, platform.node, chain.id) == Verified(4, ())
+    forget(platform.engine, chain.id)
+    assert platform.minted() == 0
+    platform.until(lambda: platform.minted() == 4, "four tokens again")
+    assert verify(platform.engine, platform.node, chain.id) == Verified(4, ())
     platform.agrees()
 
 
