@@ -1,0 +1,159 @@
+"""The main job in a browser, on a whole platform of real processes: from the purchase to the gate, all without a net.
+
+Two phones, each with a profile that outlives it; the wallet's screen is what the gate's camera sees.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from credential.codes import FullCode
+from credential.digits import from_digits
+from tests.pages.camera import code_picture, film, from_screenshot
+from tests.pages.conftest import Phone
+from tests.pages.phones import Watched
+from tests.pages.wallet_page import read_code, read_digits
+from tests.support.guest import Guest
+from tests.support.installation import Installation, wait_until
+
+EXAMPLE = Path("examples/concert.toml")
+SLUG = "summer-night"
+TICKETS = 2
+WAIT_MS = 40_000  # on a busy machine
+SHOWN, AWAY = 3.0, 2.4  # seconds before the camera, and away from it for longer than `OUT_OF_VIEW_MS`
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Installation]:
+    """Signer, web and worker with an event whose doors are open. There is no chain node: sales and entry go on."""
+    made = Installation(tmp_path, TRUESTUB_NODE_URLS="")
+    try:
+        made.run("init")
+        made.run("keys", "init-root")
+        made.start("signer", "signer", "run")
+        wait_until((tmp_path / "platform" / "signer.sock").exists, "the signer")
+        made.start("web")
+        event = tmp_path / EXAMPLE.name
+        event.write_text(_with_doors_open(EXAMPLE.read_text()))
+        made.run("event", "create", str(event))
+        made.run("keys", "publish")
+        made.start("work")
+        wait_until(made.web_answers, "the web server")
+        yield made
+    finally:
+        made.close()
+
+
+def test_from_the_shop_to_the_gate_in_flight_mode(platform: Installation, a_phone: Phone, tmp_path: Path) -> None:
+    receipt = _buy(platform)
+    _set_up_the_gate(platform, a_phone)
+    _put_into_the_wallet(platform, a_phone, receipt)
+
+    for name in ("web", "signer", "work"):
+        platform.kill(name)
+
+    first, second = _show_in_flight_mode(platform, a_phone)
+    genuine = from_screenshot(first)
+    digits = read_digits(second)
+    altered = digits[:-1] + str((int(digits[-1]) + 1) % 10)
+    assert isinstance(from_digits(altered), bytes)
+    scenes = [(genuine, SHOWN), (None, AWAY), (code_picture(altered), SHOWN), (None, AWAY)]
+    code = read_code(first)
+    _scan_what_the_camera_sees(platform, a_phone, film(tmp_path / "camera.y4m", scenes), code.timestamp)
+
+
+def _buy(platform: Installation) -> str:
+    """A guest's order, paid; its receipt."""
+    guest = Guest(platform, SLUG)
+    bought = guest.buy(TICKETS)
+    guest.close()
+    return f"truestub-receipt-1 {platform.url} {bought.order_id} {bought.secret}"
+
+
+def _set_up_the_gate(platform: Installation, a_phone: Phone) -> None:
+    code = platform.run("gate", "enrol", SLUG, "North", "--page")
+    context = a_phone("gate")
+    page = context.new_page()
+    page.goto(f"{platform.url}/gate/en")
+    page.locator("#setup-code").fill(code)
+    page.locator("#gate-stage button[type=submit]").click()
+    expect(page.locator("#gate-title")).to_contain_text("Paper Lanterns", timeout=WAIT_MS)
+    _await_worker(page)
+    context.close()
+
+
+def _put_into_the_wallet(platform: Installation, a_phone: Phone, receipt: str) -> None:
+    context = a_phone("wallet")
+    page = context.new_page()
+    page.goto(f"{platform.url}/wallet/en")
+    page.locator("#wallet-foot summary").click()
+    page.locator("#receipt").fill(receipt)
+    page.locator("#wallet-foot button").click()
+    expect(page.locator(".ticket[data-state=shown]")).to_have_count(TICKETS, timeout=WAIT_MS)
+    _await_worker(page)
+    context.close()
+
+
+def _show_in_flight_mode(platform: Installation, a_phone: Phone) -> tuple[bytes, bytes]:
+    """Pictures of the screen with the full codes of two tickets, after the browser was started anew without a net."""
+    context = a_phone("wallet")
+    context.set_offline(True)
+    page = context.new_page()
+    watched = Watched(page)
+    page.goto(f"{platform.url}/wallet/en")
+    page.locator(".ticket[data-state=shown] button").first.click()
+    page.locator(".code-buttons button").first.click()
+    pictures = []
+    for _ticket in range(2):
+        expect(page.locator(".code-space[data-kind=full]")).to_be_visible()
+        pictures.append(page.screenshot())
+        ticket = page.locator(".code-space").get_attribute("data-ticket")
+        page.get_by_role("button", name="Next ticket").click()
+        expect(page.locator(".code-space")).not_to_have_attribute("data-ticket", ticket or "")
+    assert isinstance(read_code(pictures[0]), FullCode)
+    assert not watched.complaints
+    context.close()
+    return pictures[0], pictures[1]
+
+
+def _scan_what_the_camera_sees(platform: Installation, a_phone: Phone, camera: Path, shown_at: int) -> None:
+    """Admitted; again: already used; ten minutes later: stale; altered: forged. Then the server is back."""
+    context = a_phone("gate", camera=camera)
+    page = context.new_page()
+    watched = Watched(page)
+    page.goto(f"{platform.url}/gate/en")
+    page.clock.set_system_time(shown_at + 5)
+    page.locator("#gate-stage button.big").click()
+    _await_verdict(page, "admit")
+    _await_verdict(page, "forged")
+    _await_verdict(page, "already_used")
+    page.clock.set_system_time(shown_at + 10 * 60)
+    _await_verdict(page, "stale")
+    expect(page.locator(".status-waiting")).to_have_text("1 unsent")
+    platform.start("web")
+    wait_until(platform.web_answers, "the web server")
+    page.locator("#gate-more").click()
+    page.locator("#gate-menu .menu-buttons button").first.click()
+    expect(page.locator(".status-waiting")).to_have_text("0 unsent", timeout=WAIT_MS)
+    assert not watched.complaints
+
+
+def _await_verdict(page: Page, code: str) -> None:
+    expect(page.locator(f"#gate-verdict[data-code={code}]")).to_be_visible(timeout=WAIT_MS)
+
+
+def _await_worker(page: Page) -> None:
+    """The page is kept for flight mode."""
+    page.wait_for_function("() => navigator.serviceWorker.ready.then(() => true)", timeout=WAIT_MS)
+
+
+def _with_doors_open(text: str) -> str:
+    doors = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    times = {"freeze": doors, "doors": doors, "starts": doors + timedelta(hours=2), "ends": doors + timedelta(hours=6)}
+    for key, value in times.items():
+        text = re.sub(rf"^{key} *=.*$", f"{key} = {value.isoformat()}", text, flags=re.MULTILINE)
+    return text
