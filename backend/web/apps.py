@@ -35,6 +35,8 @@ _POLICY = (
     "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
+DECODER = "/gate/decoder.js"
+
 bp = APIBlueprint("apps", __name__, enable_openapi=False)
 
 
@@ -159,11 +161,18 @@ def worker(name: str) -> Response:
         "version": app.version,
         "entry": app.entry,
         "pages": app.pages,
-        "files": sorted(app.files),
+        "files": sorted([*app.files, *([DECODER] if app.needs_wasm else [])]),
     }
     body = f"const APP = {json.dumps(told)};\n" + (TOP / SHARED / "offline.js").read_text()
     headers = {**app.headers, "Service-Worker-Allowed": app.entry}
     return _answer(body.encode(), _TYPES[".js"], headers)
+
+
+@bp.get(DECODER)
+def decoder() -> Response:
+    """The decoder's worker, at an address of the gate's: only so are its own requests answered without a network."""
+    body = b'import "/static/verifier/web/decoder.js";\n'
+    return _answer(body, _TYPES[".js"], _BY_NAME["gate"].headers)
 
 
 @bp.get("/static/<path:path>")

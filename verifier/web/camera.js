@@ -1,6 +1,7 @@
 /** The camera and its decoder: frames go to a worker, one at a time, so that a slow phone drops frames and not taps. */
 
 const WANTED = Object.freeze({ width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } });
+const READY_MS = 30_000; // for the decoder's program to be there
 const PROBLEMS = Object.freeze({
   NotAllowedError: "camera_refused",
   SecurityError: "camera_refused",
@@ -41,6 +42,7 @@ export class Camera {
   }
 
   stop() {
+    clearTimeout(this.patience);
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.worker?.terminate();
     this.stream = this.worker = this.video.srcObject = null;
@@ -69,7 +71,9 @@ export class Camera {
   startWorker() {
     this.worker = new Worker(this.workerUrl, { type: "module" });
     this.worker.onerror = () => this.fail("decoder_failed");
+    this.patience = setTimeout(() => this.fail("decoder_failed"), READY_MS);
     this.worker.onmessage = ({ data }) => {
+      clearTimeout(this.patience);
       if (data.ready) return;
       if (data.fault !== undefined && data.texts === undefined) {
         this.fail("decoder_failed");

@@ -23,6 +23,7 @@ import { loadVerdicts } from "./words.js";
 const SYNC_MS = 30_000;
 const HAND_OVER_MS = 1_000; // after an admission: a burst goes in one request
 const TICK_MS = 1_000;
+const DECODER = "/gate/decoder.js"; // below the page's own address: only so is it kept for when the server is dead
 
 const part = (name) => document.getElementById(`gate-${name}`);
 const clock = () => Date.now() / 1000;
@@ -37,7 +38,7 @@ class GatePage {
     this.scans = new ScansView(part("scans"));
     this.menu = new MenuView(part("tools"), part("menu"), this);
     this.repeats = new Repeats();
-    this.camera = new Camera(part("video"), new URL("./decoder.js", import.meta.url),
+    this.camera = new Camera(part("video"), DECODER,
       (texts) => this.onPicture(texts), (problem) => this.useScannerOnly(problem));
     Object.assign(this, { admitted: 0, waiting: 0, confirmedAt: 0, clockOffset: null, problem: null });
     Object.assign(this, { isKept: false, isOffline: false, isSyncing: false, timer: 0, wakeLock: null });
