@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from backend.chain.rpc import Call, Node, NodeError, one
-from backend.db.models import Chain, ChainJob, ChainTransaction, Diagnosis
+from backend.db.models import Chain, ChainJob, ChainTransaction, Diagnosis, Token
 from backend.sales.answers import rfc3339
 
 NEWEST_DIAGNOSES = 20
@@ -32,6 +32,11 @@ def chain_report(connection: Connection) -> dict[str, Any]:
         "jobs": [{"kind": kind, "state": state, "count": count} for kind, state, count in jobs],
         "diagnoses": [_diagnosis(row) for row in _newest(connection)],
     }
+
+
+def tokens_above(connection: Connection, block: int) -> list[int]:
+    """The tokens that were minted above a block."""
+    return list(connection.scalars(select(Token.token_id).where(Token.minted_block > block).order_by(Token.token_id)))
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from backend.chain.report import chain_report, nodes_report
+from backend.chain.diagnoses import add_detail, open_rows
+from backend.chain.diagnosis import Kind
+from backend.chain.report import chain_report, nodes_report, tokens_above
 from backend.chain.rpc import Node
 from backend.chain.transport import Transport
 from backend.db.engine import read
@@ -38,6 +40,27 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         return
     for line in _lines(report):
         typer.echo(line)
+
+
+@app.command()
+def replay(
+    yes: Annotated[bool, typer.Option("--yes", help="do it; without this it only says what it would do")] = False,
+) -> None:
+    """Let the worker follow a node that was rolled back beyond finality, and send again what it lost."""
+    engine = open_database(settings_from(os.environ))
+    try:
+        with engine.begin() as connection:
+            rows = open_rows(connection, Kind.ROLLED_BACK)
+            if not rows:
+                raise refuse("nothing_to_replay", _("No node is diagnosed as rolled back."))
+            lost = len(tokens_above(connection, rows[-1].detail.get("ancestor") or 0))
+            if yes:
+                add_detail(connection, Kind.ROLLED_BACK, {"allowed": True})
+    finally:
+        engine.dispose()
+    words = {"block": rows[-1].detail.get("ancestor") or 0, "tokens": lost}
+    typer.echo(_("Above block %(block)d the node lacks %(tokens)d tokens of ours.") % words)
+    typer.echo(_("The worker sends them again.") if yes else _("Run it again with --yes to have them sent again."))
 
 
 @contextmanager

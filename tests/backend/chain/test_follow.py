@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, update
+from typer.testing import CliRunner
 
 from backend.chain import indexer, rewind
 from backend.chain.abi import call
@@ -20,6 +21,7 @@ from backend.chain.rebuild import derive_again, forget
 from backend.chain.relayer import Relayer
 from backend.chain.rpc import Node
 from backend.chain.verify import Verified, verify
+from backend.cli.chain import app
 from backend.db.models import (
     Chain,
     ChainAttempt,
@@ -173,6 +175,16 @@ def test_beyond_finality_a_real_chain_is_not_rewound_by_itself(platform: Platfor
     careful.follow([node], platform.held)
     assert platform.minted() == 1
     assert ("rolled_back", False) in platform.diagnoses()
+    url = platform.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    environ = {"TRUESTUB_DATABASE_URL": url}
+    assert "lacks 1 tokens" in CliRunner().invoke(app, ["replay"], env=environ).stdout
+    careful.follow([node], platform.held)
+    assert platform.minted() == 1
+    assert CliRunner().invoke(app, ["replay", "--yes"], env=environ).exit_code == 0
+    platform.node, platform.follower = node, careful
+    platform.until(lambda: ("rolled_back", True) in platform.diagnoses(), "the swap to be settled")
+    assert platform.minted() == 1
+    platform.agrees()
 
 
 def test_a_reorganisation_within_finality_is_swapped_and_sent_again(platform: Platform_) -> None:
