@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep lint fmt types check setup lock contracts messages clean
+.PHONY: help demo test test-deep lint fmt types check setup lock contracts messages vendor clean
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -51,6 +51,9 @@ lock: ## make the lock anew; run on purpose only
 
 messages: setup ## bring the message catalogues and the pages' words up to date
 	@$(BIN)/python -m tools.messages backend verifier wallet; $(BIN)/python -m tools.page_messages
+
+vendor: setup ## copy the browser modules named in vendor.json out of npm's packages, with checksums
+	@$(BIN)/python -m tools.vendor
 
 contracts: setup ## compile the contracts and write the artifacts
 	@$(BIN)/python -m contracts.build

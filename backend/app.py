@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Response
 
-from backend.i18n import LANGUAGES, set_language
+from backend.i18n import set_language
 from backend.ops.supervise import die_with_parent
 from backend.settings import Settings, settings_from
 from backend.web import openapi
+from backend.web.language import current_language
 from backend.web.problems import install_problems
 from backend.web.requests import MAX_BODY_BYTES
 from backend.wiring import Services, wire
@@ -38,15 +39,11 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     openapi.describe(app)
     install_problems(app)
-    for name in BLUEPRINTS:
-        if find_spec(f"backend.web.{name}"):
-            app.register_blueprint(importlib.import_module(f"backend.web.{name}").bp)
     secure = services.settings.public_url.startswith("https://")
 
     @app.before_request
     def _choose_language() -> None:
-        asked = request.headers.get("Accept-Language")
-        set_language(request.accept_languages.best_match(LANGUAGES, "en") if asked else "en")
+        set_language(current_language())
 
     @app.after_request
     def _protect(answer: Response) -> Response:
@@ -56,6 +53,9 @@ def create_app(wiring: Settings | Services) -> APIFlask:
             answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return answer
 
+    for name in BLUEPRINTS:  # after the defaults, so that what they add to an answer comes first
+        if find_spec(f"backend.web.{name}"):
+            app.register_blueprint(importlib.import_module(f"backend.web.{name}").bp)
     return app
 
 

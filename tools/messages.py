@@ -15,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "ngettext": (1, 2)}
-METHODS = [("**/vendor/**", "ignore"), ("**.py", "python"), ("**.js", "javascript")]
+METHODS = [("**/vendor/**", "ignore"), ("**.py", "python"), ("**.js", "javascript"), ("**/templates/**.html", "jinja2")]
 NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
+from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Chain, ChainContract, Event, Platform, Seat, SeatClaim, Stock, TicketClass
 from backend.sales.answers import rfc3339
@@ -14,14 +15,25 @@ FEW_LEFT_PERCENT = 10  # below this share of the capacity, "few left" is said
 _HIDDEN = ("preparing",)
 
 
-def list_events(engine: Engine) -> list[dict[str, Any]]:
-    """Every event that was put on sale, the next one first."""
+def list_events(engine: Engine, *, over: bool = True) -> list[dict[str, Any]]:
+    """Every event that was put on sale, the next one first; without those that are `over`, if so wanted."""
+    left = Stock.capacity - Stock.held - Stock.sold
+    query = (
+        select(Event, func.min(TicketClass.price_minor).label("from_minor"), func.sum(left).label("left"))
+        .join(TicketClass, TicketClass.event_id == Event.id)
+        .join(Stock, (Stock.event_id == TicketClass.event_id) & (Stock.class_number == TicketClass.number))
+        .where(Event.state.not_in(_HIDDEN))
+        .group_by(Event.id)
+        .order_by(Event.starts_ms, Event.name)
+    )
     with read(engine) as connection:
-        rows = connection.execute(select(Event).where(Event.state.not_in(_HIDDEN)).order_by(Event.starts_ms)).all()
-        return [_headline(row) for row in rows]
+        if not over:
+            query = query.where(Event.state != "over", Event.ends_ms > now_ms(connection))
+        rows = connection.execute(query).all()
+    return [{**_headline(row), "from_minor": row.from_minor, "sold_out": row.left <= 0} for row in rows]
 
 
-def describe_event(engine: Engine, slug: str) -> dict[str, Any] | None:
+def describe_event(engine: Engine, slug: str, *, with_seats: bool = True) -> dict[str, Any] | None:
     """Everything a buyer, a wallet or a market needs to know of an event; none if there is no such event."""
     with read(engine) as connection:
         event = connection.execute(select(Event).where(Event.slug == slug, Event.state.not_in(_HIDDEN))).one_or_none()
@@ -41,7 +53,7 @@ def describe_event(engine: Engine, slug: str) -> dict[str, Any] | None:
             "custody_address": _address(event.custody_address),
             "contract": _address(contract.address) if contract else None,
             "chain_id": contract.chain_id if contract else None,
-            "classes": _classes(connection, event),
+            "classes": _classes(connection, event, with_seats=with_seats),
         }
 
 
@@ -60,14 +72,14 @@ def _headline(event: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of events
     }
 
 
-def _classes(connection: Connection, event: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a row of events
+def _classes(connection: Connection, event: Any, *, with_seats: bool) -> list[dict[str, Any]]:  # noqa: ANN401 - a row of events
     query = (
         select(TicketClass, Stock.capacity, Stock.held, Stock.sold)
         .join(Stock, (Stock.event_id == TicketClass.event_id) & (Stock.class_number == TicketClass.number))
         .where(TicketClass.event_id == event.id)
         .order_by(TicketClass.number)
     )
-    seats = _seats(connection, event.id)
+    seats = _seats(connection, event.id) if with_seats else {}
     return [
         {
             "code": row.code,

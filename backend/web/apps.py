@@ -4,7 +4,6 @@ Each is one page per language, its modules, and a service worker that keeps them
 mirror the folders (`/static/verifier/web/check.js`), so that the same imports work in a browser and in node.
 """
 
-import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -12,24 +11,17 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from apiflask import APIBlueprint
-from flask import Response, abort, redirect, render_template_string, request
+from flask import Response, abort, redirect, render_template_string
 from flask.typing import ResponseReturnValue
 
 from backend.i18n import LANGUAGES
+from backend.web.files import StaticFile, answer_with, read_folder, static_file
+from backend.web.language import HTML_LANGUAGES, current_language
 
 TOP = Path(__file__).resolve().parents[2]
-SHARED = Path("backend/web/static/js")  # modules that both pages use
+STATIC = Path("backend/web/static")
+SHARED = STATIC / "js"  # modules that both pages use
 CREDENTIAL = Path("credential/web")
-HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}  # BCP 47
-_SMALLEST_COMPRESSED = 512  # bytes; below it the header costs more than is saved
-_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-}
 _POLICY = (
     "default-src 'none'; script-src 'self'{scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -62,7 +54,7 @@ class OfflineApp:
     @cached_property
     def files(self) -> dict[str, "StaticFile"]:
         """What the service worker keeps besides the pages, by address."""
-        return _files(SHARED, "/static/js/") | _mirrored(CREDENTIAL) | _mirrored(self.folder)
+        return read_folder(TOP / SHARED, "/static/js/") | _mirrored(CREDENTIAL) | _mirrored(self.folder)
 
     @cached_property
     def version(self) -> str:
@@ -86,19 +78,6 @@ class OfflineApp:
         }
 
 
-@dataclass(frozen=True)
-class StaticFile:
-    """A file's bytes; `compressed` is gzip, none where that would not be smaller."""
-
-    content: bytes
-    compressed: bytes | None
-    media_type: str
-
-    @cached_property
-    def digest(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
-
-
 APPS = (
     OfflineApp("wallet", Path("wallet/web"), {"en": "Wallet", "zh": "钱包"}, needs_camera=False),
     OfflineApp("gate", Path("verifier/web"), {"en": "Gate", "zh": "检票"}, needs_wasm=True, needs_camera=True),
@@ -109,9 +88,7 @@ _BY_NAME = {app.name: app for app in APPS}
 @bp.get("/<any(wallet, gate):name>")
 def entry(name: str) -> ResponseReturnValue:
     """To the page in the reader's language. Never kept by caches: the choice differs from reader to reader."""
-    asked = request.headers.get("Accept-Language")
-    language = request.accept_languages.best_match(LANGUAGES, "en") if asked else "en"
-    return redirect(_BY_NAME[name].pages[language or "en"], 302)
+    return redirect(_BY_NAME[name].pages[current_language()], 302)
 
 
 @bp.get("/<any(wallet, gate):name>/<any(en, zh):language>")
@@ -127,7 +104,7 @@ def page(name: str, language: str) -> Response:
         manifest=f"{app.entry}/{language}.webmanifest",
         name=app.names[language],
     )
-    return _answer(html.encode(), "text/html; charset=utf-8", app.headers)
+    return answer_with(static_file(html.encode(), "text/html; charset=utf-8"), app.headers)
 
 
 @bp.get("/<any(wallet, gate):name>/<any(en, zh):language>.webmanifest")
@@ -149,7 +126,7 @@ def manifest(name: str, language: str) -> Response:
             {"src": f"/static/{app.folder.as_posix()}/icon.png", "sizes": "512x512", "type": "image/png"},
         ],
     }
-    return _answer(json.dumps(told, ensure_ascii=False).encode(), "application/manifest+json", {})
+    return answer_with(static_file(json.dumps(told, ensure_ascii=False).encode(), "application/manifest+json"))
 
 
 @bp.get("/<any(wallet, gate):name>-worker.js")
@@ -165,7 +142,7 @@ def worker(name: str) -> Response:
     }
     body = f"const APP = {json.dumps(told)};\n" + (TOP / SHARED / "offline.js").read_text()
     headers = {**app.headers, "Service-Worker-Allowed": app.entry}
-    return _answer(body.encode(), _TYPES[".js"], headers)
+    return answer_with(static_file(body.encode(), "text/javascript; charset=utf-8"), headers)
 
 
 @bp.get(DECODER)
@@ -176,43 +153,20 @@ def decoder() -> Response:
 
 
 @bp.get("/static/<path:path>")
-def static_file(path: str) -> Response:
+def send_static(path: str) -> Response:
     """A module, style, picture or the decoder's program. A worker has the policy of its own script's answer."""
-    file = _all_files().get(f"/static/{path}")
+    file = static_files().get(f"/static/{path}")
     if file is None:
         abort(404)
-    headers = _BY_NAME["gate"].headers if path.endswith("/decoder.js") else {"Cache-Control": "no-cache"}
-    return _answer(file.content, file.media_type, headers, file.compressed)
+    return answer_with(file, _BY_NAME["gate"].headers if path.endswith("/decoder.js") else None)
 
 
 @cache
-def _all_files() -> dict[str, StaticFile]:
-    return {address: file for app in APPS for address, file in app.files.items()}
+def static_files() -> dict[str, StaticFile]:
+    """Everything below /static/, by address."""
+    own = read_folder(TOP / STATIC, "/static/")
+    return own | {address: file for app in APPS for address, file in app.files.items()}
 
 
 def _mirrored(folder: Path) -> dict[str, StaticFile]:
-    return _files(folder, f"/static/{folder.as_posix()}/")
-
-
-def _files(folder: Path, prefix: str) -> dict[str, StaticFile]:
-    found = {}
-    for path in sorted((TOP / folder).rglob("*")):
-        if path.is_file() and path.suffix in _TYPES and path.name not in {"package.json", "offline.js"}:
-            content = path.read_bytes()
-            compressed = gzip.compress(content, 9, mtime=0) if len(content) >= _SMALLEST_COMPRESSED else None
-            address = prefix + path.relative_to(TOP / folder).as_posix()
-            found[address] = StaticFile(content, compressed, _TYPES[path.suffix])
-    return found
-
-
-def _answer(content: bytes, media_type: str, headers: dict[str, str], compressed: bytes | None = None) -> Response:
-    """Compressed where the browser takes it, 304 where it has it."""
-    answer = Response(content, mimetype=None, content_type=media_type)
-    answer.headers.update({"Cache-Control": "no-cache", **headers})
-    answer.set_etag(hashlib.sha256(content).hexdigest()[:16], weak=True)  # one tag for both encodings
-    answer.vary.add("Accept-Encoding")
-    if compressed is not None and request.accept_encodings["gzip"]:
-        answer.data = compressed
-        answer.headers["Content-Encoding"] = "gzip"
-    answer.make_conditional(request)
-    return answer
+    return read_folder(TOP / folder, f"/static/{folder.as_posix()}/")

@@ -168,7 +168,7 @@ class ClassOut(BaseModel):
 
 
 class EventHeadOut(BaseModel):
-    """An event in the list."""
+    """What every telling of an event begins with."""
 
     slug: str
     name: str
@@ -182,10 +182,17 @@ class EventHeadOut(BaseModel):
     freeze_at: str
 
 
+class EventInListOut(EventHeadOut):
+    """An event in the list, with its lowest price, all-in."""
+
+    from_minor: int
+    sold_out: bool
+
+
 class EventsOut(BaseModel):
     """Every event."""
 
-    events: list[EventHeadOut]
+    events: list[EventInListOut]
 
 
 class EventOut(EventHeadOut):

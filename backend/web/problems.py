@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from apiflask import APIFlask
 from flask import Response, request
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
@@ -17,6 +18,7 @@ from backend.db.failures import failure_of
 from backend.errors import Refusal, Refused
 from backend.i18n import gettext as _
 from backend.sales.words import in_words, till_refusal
+from backend.web.pages.errors import error_page, wants_page
 
 MEDIA_TYPE = "application/problem+json"
 OTHER = 409
@@ -24,6 +26,7 @@ OTHER = 409
 _STATUS = {
     400: (
         "bad_request",
+        "form_expired",
         "invalid_json",
         "idempotency_key_missing",
         "idempotency_key_invalid",
@@ -31,7 +34,7 @@ _STATUS = {
     ),
     401: ("order_secret_missing", "gate_token_missing", "notification_forged"),
     402: ("payment_declined",),
-    403: ("order_secret_wrong", "gate_token_wrong", "other_event"),
+    403: ("order_secret_wrong", "order_not_here", "gate_token_wrong", "other_event"),
     404: (
         "not_found",
         "unknown_event",
@@ -93,12 +96,13 @@ def problem(refusal: Refusal) -> Response:
 
 
 def _refused(error: Refused) -> Response:
-    return problem(in_words(error).refusal)
+    told = in_words(error).refusal
+    return _told(told, STATUS_OF.get(told.code, OTHER))
 
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
-    answer = problem(_HTTP_REFUSALS.get(status, _other_http)())
+    answer = _told(_said(error, status), status)
     answer.status_code = status
     for name, value in error.get_headers():
         if name in ("Allow", "Location"):
@@ -111,12 +115,25 @@ def _database(error: SQLAlchemyError) -> Response:
     if failure is None:
         return _unexpected(error)
     _log.warning("the database failed (%s) under %s", failure, request.endpoint)
-    return problem(till_refusal("storage_full" if failure == "storage_full" else "database_unreachable"))
+    return _told(till_refusal("storage_full" if failure == "storage_full" else "database_unreachable"), 503)
 
 
 def _unexpected(error: Exception) -> Response:
     _log.error("unexpected %s under %s", type(error).__name__, request.endpoint, exc_info=error)
-    return problem(Refusal("internal_error", _("Something went wrong here; nothing was lost. Try again in a minute")))
+    told = Refusal("internal_error", _("Something went wrong here; nothing was lost. Try again in a minute"))
+    return _told(told, 500)
+
+
+def _told(refusal: Refusal, status: int) -> Response:
+    """As a page for browsers, as a problem for programs."""
+    return error_page(refusal, status) if wants_page() else problem(refusal)
+
+
+def _said(error: HTTPException, status: int) -> Refusal:
+    if isinstance(error, CSRFError):
+        sentence = _("The page was open in another session, or cookies are off. Load it again and send it once more")
+        return Refusal("form_expired", sentence)
+    return _HTTP_REFUSALS.get(status, _other_http)()
 
 
 _HTTP_REFUSALS = {

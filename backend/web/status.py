@@ -4,6 +4,8 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from backend.ops.status import status_now
+from backend.web.pages.errors import wants_page
+from backend.web.pages.status import status_page
 from backend.web.requests import reply, services
 
 bp = APIBlueprint("status", __name__, enable_openapi=False)
@@ -21,4 +23,6 @@ def status() -> Response:
     """What works, what waits, and since when, in words."""
     parts = services()
     now = status_now(parts.engine, parts.settings.signer_socket)
+    if wants_page():
+        return status_page(now)
     return Response(reply(now), 503 if now["state"] == "down" else 200, mimetype="application/json")

@@ -1,0 +1,148 @@
+"""An order's page, whatever became of it: pay, wait, see the tickets, give them back. One address for all of it."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import flash, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from backend.domain.ids import new_id
+from backend.domain.selling.outcomes import No
+from backend.domain.selling.requests import StartPayment
+from backend.errors import Refused, refuse
+from backend.i18n import gettext as _
+from backend.sales import orders
+from backend.sales.catalogue import describe_event
+from backend.sales.order_list import order_heads
+from backend.sales.order_view import order_view
+from backend.sales.payments.flow import pay
+from backend.sales.words import in_words, refusal
+from backend.web.pages.mine import opened, orders_here, remember
+from backend.web.requests import services
+
+RECEIPT_MARK = "truestub-receipt-1"  # SPEC 4.6
+MAX_RECEIPT_CHARACTERS = 500
+PAYING = ("started", "unknown")
+HANDED = ("paid", "refunded")  # states in which an order has tickets
+
+
+def register(bp: APIBlueprint) -> None:
+    """Add the views."""
+    bp.add_url_rule("/orders", view_func=mine)
+    bp.add_url_rule("/orders", view_func=open_receipt, methods=["POST"])
+    bp.add_url_rule("/orders/<uuid:order_id>", view_func=order)
+    bp.add_url_rule("/orders/<uuid:order_id>/pay", view_func=pay_order, methods=["POST"])
+    bp.add_url_rule("/orders/<uuid:order_id>/release", view_func=give_back, methods=["POST"])
+    bp.add_url_rule("/wallet/orders", view_func=hand_over)
+
+
+def mine() -> ResponseReturnValue:
+    """The orders of this browser."""
+    return render_template("orders.html", heads=_heads(), receipt="", refusal=None)
+
+
+def open_receipt() -> ResponseReturnValue:
+    """Let this browser open the order of a receipt that was made elsewhere."""
+    text = request.form.get("receipt", "")[:MAX_RECEIPT_CHARACTERS]
+    try:
+        order_id, secret = _receipt(text)
+        parts = services()
+        orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, secret)
+    except Refused as refused:
+        page = render_template("orders.html", heads=_heads(), receipt=text, refusal=in_words(refused).refusal)
+        return page, HTTPStatus.CONFLICT
+    answer = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+    remember(answer, order_id, secret)
+    return answer
+
+
+def order(order_id: UUID) -> ResponseReturnValue:
+    """The order as it stands."""
+    _event_id, secret = opened(order_id)
+    parts = services()
+    return render_template(
+        "order.html",
+        **facts(order_id),
+        form=secrets.token_urlsafe(12),
+        sandbox=parts.bank is not None,
+        receipt=f"{RECEIPT_MARK} {parts.settings.public_url} {order_id} {secret}",
+    )
+
+
+def facts(order_id: UUID) -> dict[str, Any]:
+    """What the order's page and its live part are made of."""
+    engine = services().engine
+    found = order_view(engine, order_id)
+    event = describe_event(engine, found["event"], with_seats=False)
+    head = order_heads(engine, [order_id])[0]
+    return {
+        "order": found,
+        "event": event,
+        "names": {one["code"]: one["name"] for one in event["classes"]} if event else {},
+        "left_ms": head.left_ms,
+        "paying": (found["payment"] or {}).get("state") in PAYING and found["state"] != "paid",
+    }
+
+
+def pay_order(order_id: UUID) -> ResponseReturnValue:
+    """Pay, and go back to the order's page, which tells how it went. Sent twice, it is paid once."""
+    event_id, _secret = opened(order_id)
+    parts = services()
+    method, token = request.form.get("method", ""), request.form.get("token", "")
+    form = request.form.get("form", "")
+    there = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+    provider = parts.payments.get(method)
+    if provider is None or not form:
+        flash(_("Choose how to pay"))
+        return there
+    key = orders.make_key(orders.PAYMENT_SCOPE, order_id, form, [method, token])
+    started = StartPayment(order_id, new_id(int(parts.clock() * 1000)), provider.name, key)
+    try:
+        paid = pay(parts.engine, parts.tills, provider, event_id, started, token)
+    except Refused as refused:
+        flash(in_words(refused).refusal.sentence)
+        return there
+    if isinstance(paid, No) and paid.code != "already_paid":
+        flash(refusal(paid).sentence)
+    return there
+
+
+def give_back(order_id: UUID) -> ResponseReturnValue:
+    """Give the tickets back before paying."""
+    event_id, _secret = opened(order_id)
+    try:
+        orders.release(services().tills, event_id, order_id)
+    except Refused as refused:
+        flash(in_words(refused).refusal.sentence)
+    return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+
+
+def hand_over() -> ResponseReturnValue:
+    """The orders with tickets, with their secrets: for our own wallet page, and for no other site's."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        raise refuse("order_not_here", _("Only this site's own wallet may ask for its orders"))
+    here = {one.order_id: one.secret for one in orders_here()}
+    heads = order_heads(services().engine, list(here))
+    told = [{"order_id": str(one.order_id), "order_secret": here[one.order_id]} for one in heads if one.state in HANDED]
+    return jsonify({"orders": told})
+
+
+def _heads() -> list[Any]:
+    return order_heads(services().engine, [one.order_id for one in orders_here()])
+
+
+def _receipt(text: str) -> tuple[UUID, str]:
+    parts = text.split()
+    unreadable = refuse(
+        "receipt_unreadable",
+        _("This is not a receipt. It is one line that begins with %s; copy the whole of it") % RECEIPT_MARK,
+    )
+    if len(parts) not in {4, 5} or parts[0] != RECEIPT_MARK:
+        raise unreadable
+    try:
+        return UUID(parts[2]), parts[3]
+    except ValueError:
+        raise unreadable from None
