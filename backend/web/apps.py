@@ -149,7 +149,7 @@ def worker(name: str) -> Response:
 def decoder() -> Response:
     """The decoder's worker, at an address of the gate's: only so are its own requests answered without a network."""
     body = b'import "/static/verifier/web/decoder.js";\n'
-    return _answer(body, _TYPES[".js"], _BY_NAME["gate"].headers)
+    return answer_with(static_file(body, "text/javascript; charset=utf-8"), _BY_NAME["gate"].headers)
 
 
 @bp.get("/static/<path:path>")
