@@ -80,6 +80,8 @@ class GatePage:
         self.page.locator("#gate-more").click()
         self.page.locator("#gate-menu .menu-buttons button").first.click()
         self.page.locator("#gate-menu .menu-buttons button").last.click()
+        expect(self.page.locator("#gate-menu")).not_to_be_visible()
+        expect(self.page.locator("#gate-status")).not_to_have_attribute("aria-busy", "true", timeout=WAIT_MS)
 
     def waiting(self, number: int) -> None:
         """So many admissions were not handed over, says the strip at the top."""

@@ -199,11 +199,22 @@ class GatePage {
 
   // The server, and what is known of it.
 
+  /** One round; asked for in the midst of another, it follows that one. */
   async sync() {
+    this.isWanted = true;
     if (!this.isSetUp || this.isSyncing || document.hidden) return;
     this.isSyncing = true;
-    const { problem, serverTime } = await syncOnce(this.journal, this.trust, clock);
+    part("status").setAttribute("aria-busy", "true");
+    while (this.isWanted) {
+      this.isWanted = false;
+      await this.syncOnce();
+    }
     this.isSyncing = false;
+    part("status").removeAttribute("aria-busy");
+  }
+
+  async syncOnce() {
+    const { problem, serverTime } = await syncOnce(this.journal, this.trust, clock);
     this.problem = problem;
     if (serverTime !== null) this.clockOffset = clock() - serverTime;
     if (problem === null) this.confirmedAt = clock();

@@ -69,7 +69,7 @@ export class MenuView {
 
   async syncNow() {
     await this.page.sync();
-    this.open();
+    if (this.dialog.open) this.open(); // it was closed meanwhile: it must not come back over a scan
   }
 
   turnSound() {
