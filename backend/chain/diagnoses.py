@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from backend.chain.diagnosis import Kind
 from backend.db.clock import now_ms
-from backend.db.models import ChainJob, ChainTransaction, Diagnosis
+from backend.db.models import ChainJob, Diagnosis
 
 RECOVERIES = (Kind.REORGANISED, Kind.ROLLED_BACK)
 NOT_BACK = ("queued", "signed", "sent")  # states of a job whose effect is not on the chain
@@ -72,5 +72,4 @@ def _has_passed(connection: Connection, row: Row[Any], found: Kind) -> bool:
 def _all_back(connection: Connection, detail: dict[str, Any]) -> bool:
     jobs = detail.get("jobs", [])
     waiting = select(func.count()).where(ChainJob.id.in_(jobs), ChainJob.state.in_(NOT_BACK))
-    orphans = select(func.count()).where(ChainTransaction.orphaned_ms.is_not(None), ChainTransaction.given_up.is_(None))
-    return not connection.scalar(waiting) and not connection.scalar(orphans)
+    return not connection.scalar(waiting)

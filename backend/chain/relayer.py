@@ -195,17 +195,18 @@ class Relayer:
         """Offer more for the next transaction to be mined, if it has waited too long; all others wait behind it."""
         with read(self._engine) as connection:
             stuck = next(iter(attempts.best_attempts(connection, account, mined, limit=1)), None)
-            now = now_ms(connection)
-        if stuck is None or stuck.nonce != mined or not stuck.sends:
-            return
-        if now - stuck.signed_ms < BUMP_SECONDS * 1000 and stuck.error != Verdict.UNDERPRICED.value:
+            if stuck is None or stuck.nonce != mined:
+                return
+            # Counted from when a node took it, anew after a rewind: what was lost is sent again as it was.
+            job = attempts.job_at(connection, account, mined)
+            waited = now_ms(connection) - max(job.changed_ms, stuck.signed_ms) if job.state == "sent" else 0
+        if waited < BUMP_SECONDS * 1000 and stuck.error != Verdict.UNDERPRICED.value:
             return
         fees = bumped_fees(Fees(stuck.max_fee, stuck.priority_fee), base_fee)
         if fees is None:
             return
         with self._engine.begin() as connection:
             require_held(connection, held)
-            job = attempts.job_at(connection, account, mined)
             attempts.add_attempt(connection, account, mined, fees, job.gas_limit, (job.to_address, job.calldata))
         reach("relayer.bumped")
 

@@ -123,7 +123,9 @@ def _forget_inclusion(connection: Connection, chain: int, ancestor: int, now: in
     )
     nonces = select(ChainNonce.nonce).where(ChainNonce.chain == chain, ChainNonce.job_id.in_(jobs))
     connection.execute(
-        update(ChainAttempt).where(ChainAttempt.chain == chain, ChainAttempt.nonce.in_(nonces)).values(accepted_ms=None)
+        update(ChainAttempt)
+        .where(ChainAttempt.chain == chain, ChainAttempt.nonce.in_(nonces))
+        .values(accepted_ms=None, error=None)
     )
     return jobs
 

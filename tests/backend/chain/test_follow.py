@@ -147,6 +147,9 @@ def test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_tw
     before = platform.hashes()
     with platform.engine.connect() as connection:
         tokens = sorted(connection.scalars(select(Token.token_id)))
+    with platform.engine.begin() as connection:  # as if all that had been long ago
+        connection.execute(update(ChainAttempt).values(signed_ms=0))
+        connection.execute(update(ChainJob).values(changed_ms=0))
     platform.anvil.kill()
     platform.sell(2)
     platform.anvil.start(load=state)
@@ -159,6 +162,9 @@ def test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_tw
     assert detail["tokens_lost"] == tokens
     assert {bytes.fromhex(hash_[2:]) for hash_ in detail["hashes_sent_again"]} <= before
     assert len(detail["hashes_sent_again"]) == 1
+    with platform.engine.connect() as connection:
+        nonces = list(connection.scalars(select(ChainAttempt.nonce)))
+    assert len(set(nonces)) == len(nonces)  # nothing was signed anew
     platform.agrees()
 
 
