@@ -1,0 +1,105 @@
+"""A shop with a real server, a real till and SQLite; no signer, worker or node, so that nothing moves by itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from playwright.sync_api import Page, expect
+from sqlalchemy import Engine, insert, select, update
+
+from backend.db.clock import now_ms
+from backend.db.engine import make_engine
+from backend.db.models import Diagnosis, Event, Order, Ticket, TicketClass
+from tests.support.installation import Installation, wait_until
+from tests.support.shop import put_on_sale
+
+
+@dataclass
+class Shop:
+    """The server's address, and its database: what a worker or a node would do, a test does itself."""
+
+    url: str
+    engine: Engine
+
+    def put_on_sale(self, slug: str, floor: int = 10) -> str:
+        """An event with a name in two scripts; its address."""
+        event_id = put_on_sale(self.engine, floor=floor, slug=slug)
+        with self.engine.begin() as connection:
+            names = {"name": "Summer Night 夏夜音乐会", "venue": "Riverside Hall"}
+            connection.execute(update(Event).where(Event.id == event_id).values(names))
+            connection.execute(update(TicketClass).where(TicketClass.event_id == event_id).values(zone=1))
+        return f"{self.url}/events/{slug}"
+
+    def end_hold(self, page: Page) -> None:
+        """The time of the page's order has come."""
+        with self.engine.begin() as connection:
+            past = now_ms(connection) - 1
+            connection.execute(update(Order).where(Order.id == order_of(page)).values(hold_expires_ms=past))
+
+    def make_ready(self, page: Page) -> None:
+        """What the batcher does: the tickets of the page's order get their numbers."""
+        with self.engine.begin() as connection:
+            query = select(Ticket.id).where(Ticket.order_id == order_of(page)).order_by(Ticket.position)
+            for index, ticket_id in enumerate(connection.execute(query).scalars().all()):
+                number = int(ticket_id.int % 10_000) * 65_536 + index
+                connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(token_id=number))
+
+    @contextmanager
+    def node_away(self) -> Iterator[None]:
+        """The worker finds that no chain node answers."""
+        with self.engine.begin() as connection:
+            now = now_ms(connection)
+            found: dict[str, Any] = {
+                "chain": None,
+                "kind": "unreachable",
+                "detail": {},
+                "opened_ms": now,
+                "closed_ms": None,
+            }
+            connection.execute(insert(Diagnosis).values(found))
+        try:
+            yield
+        finally:
+            with self.engine.begin() as connection:
+                connection.execute(update(Diagnosis).values(closed_ms=now_ms(connection)))
+
+
+@contextmanager
+def open_shop(folder: Path) -> Iterator[Shop]:
+    """A web server of its own; `truestub web` as an operator starts it."""
+    made = Installation(folder)
+    engine = None
+    try:
+        made.run("init")
+        made.start("web")
+        wait_until(made.web_answers, "the web server")
+        engine = make_engine(made.database_url)
+        yield Shop(made.url, engine)
+    finally:
+        if engine is not None:
+            engine.dispose()
+        made.close()
+
+
+def order_of(page: Page) -> UUID:
+    return UUID(page.url.rpartition("/")[2])
+
+
+def choose(page: Page, event: str, floor: int = 2) -> None:
+    """Open the event, choose, and come to the order's page."""
+    page.goto(event)
+    page.locator("select").first.select_option(str(floor))
+    page.locator("#choose .pay-bar button").click()
+    page.wait_for_url("**/orders/*")
+
+
+def pay(page: Page, token: str = "approve") -> None:
+    page.locator(f"input[name=token][value={token}]").check()
+    page.locator("form[action$='/pay'] button").click()
+
+
+def expect_title(page: Page, words: str) -> None:
+    expect(page.locator("h1")).to_have_text(words)
