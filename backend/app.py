@@ -9,6 +9,7 @@ from apiflask import APIFlask
 from flask import Response
 
 from backend.i18n import set_language
+from backend.logs import configure_logs
 from backend.ops.supervise import die_with_parent
 from backend.settings import Settings, settings_from
 from backend.web import openapi
@@ -62,4 +63,5 @@ def create_app(wiring: Settings | Services) -> APIFlask:
 def create_app_from_environment() -> APIFlask:
     """For a server's worker process: reads TRUESTUB_* and ends when the server does."""
     die_with_parent()
+    configure_logs("web")
     return create_app(settings_from(os.environ))

@@ -14,7 +14,7 @@ from backend.errors import SettingError
 from backend.i18n import gettext as _
 
 PREFIX = "TRUESTUB_"
-DEFAULT_DATA_DIR = "demo-data"
+DEFAULT_DATA_DIR = "truestub-data"
 
 
 @dataclass(frozen=True, slots=True)

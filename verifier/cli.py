@@ -49,11 +49,11 @@ WORLD = World(clock=time.time, timer=time.monotonic, draw=secrets.randbelow)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    prepare()
     asked = _parser().parse_args(arguments)
     if getattr(asked, "no_network", False):
         forbid_network()
     try:
+        prepare()
         command: Callable[[argparse.Namespace, Folder], int] = asked.command
         return command(asked, Folder(asked.data))
     except GateError as error:
@@ -88,7 +88,7 @@ def sync_now(asked: argparse.Namespace, folder: Folder) -> int:
 
 def scan(asked: argparse.Namespace, folder: Folder) -> int:
     """Check codes until the input ends."""
-    all_admitted = True
+    codes: list[Code] = []
     with locked(folder.scan_lock):
         gate = _gate(folder)
         if asked.picture:
@@ -97,11 +97,15 @@ def scan(asked: argparse.Namespace, folder: Folder) -> int:
             if text.strip().lower() == CHALLENGE_WORD:
                 _say_challenge(gate, asked.json)
                 continue
-            code = _say_verdict(gate, text, asked.json)
-            all_admitted = all_admitted and code is Code.ADMIT
-            if code in ASK_BACK:
+            codes.append(_say_verdict(gate, text, asked.json))
+            if codes[-1] in ASK_BACK:
                 _say_challenge(gate, asked.json)
-    return EXIT_DONE if all_admitted else EXIT_NOT_ADMITTED
+    return _exit_code(codes)
+
+
+def _exit_code(codes: Sequence[Code | None]) -> int:
+    """Done only if something was checked and all of it admitted: `scan && open` must not open on an empty pipe."""
+    return EXIT_DONE if codes and all(code is Code.ADMIT for code in codes) else EXIT_NOT_ADMITTED
 
 
 def challenge(asked: argparse.Namespace, folder: Folder) -> int:
@@ -141,16 +145,15 @@ def _gate(folder: Folder) -> Gate:
 
 
 def _scan_pictures(gate: Gate, asked: argparse.Namespace) -> int:
-    all_admitted = True
+    codes: list[Code | None] = []
     for path in asked.picture:
         texts = read_picture(path)
         if isinstance(texts, PictureProblem):
             _say_picture_problem(texts, asked.json)
-            all_admitted = False
+            codes.append(None)
             continue
-        for text in texts:
-            all_admitted = _say_verdict(gate, text, asked.json) is Code.ADMIT and all_admitted
-    return EXIT_DONE if all_admitted else EXIT_NOT_ADMITTED
+        codes += [_say_verdict(gate, text, asked.json) for text in texts]
+    return _exit_code(codes)
 
 
 def _read_input() -> bytes:

@@ -68,6 +68,10 @@ class Config:
     server: str
 
 
+# High-water marks of a gate that has accepted nothing yet; the file is never absent again (`verifier.marks`).
+NO_MARKS = {"key_list_version": 0, "bundle_version": 0, "event_id": None, "trust_root": None}
+
+
 def set_up(folder: Folder, config: Config, token: str) -> None:
     """Write a new gate's folder. `GateError("already_set_up")` if it is one: its log must never be replaced."""
     if folder.config.exists() or folder.log.exists():
@@ -80,6 +84,7 @@ def set_up(folder: Folder, config: Config, token: str) -> None:
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     create_log(folder.log)
     replace_file(folder.token, token.encode(), 0o600)
+    replace_file(folder.marks, json.dumps(NO_MARKS).encode())
     replace_file(folder.config, json.dumps(_to_json(config), indent=1).encode())
 
 
@@ -135,11 +140,11 @@ def read_token(path: Path) -> str:
 
 def check_server(server: str) -> None:
     """`GateError("bad_server")` unless https, or http to this very machine: the token must not travel in the clear."""
-    parts = urlsplit(server)
     try:
+        parts = urlsplit(server)
         good = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        good = False
+        parts, good = urlsplit(""), False
     if not good or parts.query or parts.fragment or parts.username or parts.scheme not in {"http", "https"}:
         raise GateError("bad_server", _("The server is an address such as https://tickets.example."))
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:

@@ -22,9 +22,7 @@ class Marks:
 
 
 def load_marks(folder: Folder) -> Marks:
-    """`GateError("marks_damaged")` if they can't be read: a gate without them could be fed old data."""
-    if not folder.marks.exists():
-        return Marks()
+    """`GateError`, `marks_missing` or `marks_damaged`, without them: such a gate could be fed old data."""
     try:
         stored = json.loads(folder.marks.read_bytes())
         return Marks(
@@ -33,6 +31,11 @@ def load_marks(folder: Folder) -> Marks:
             event_id=UUID(stored["event_id"]) if stored["event_id"] else None,
             trust_root=parse_trust_root(stored["trust_root"]) if stored["trust_root"] else None,
         )
+    except FileNotFoundError:
+        raise GateError(
+            "marks_missing",
+            _("{path} is gone. Restore it, or use another gate.").format(path=folder.marks),
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise GateError(
             "marks_damaged",

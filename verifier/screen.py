@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from verifier.errors import GateError
 from verifier.i18n import gettext as _
 from verifier.verdict import Shown, Verdict
 from verifier.words import Colour, Words
@@ -28,6 +29,8 @@ def complain(code: str, sentence: str) -> None:
 
 def prepare() -> None:
     """A letter that the terminal does not have must not keep a verdict from being shown."""
+    if sys.stdout is None:  # closed by the shell: an admission would be recorded that nobody sees
+        raise GateError("no_screen", _("Standard output is closed: verdicts could not be shown."))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

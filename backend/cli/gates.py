@@ -19,6 +19,7 @@ from backend.gates.page_code import draw, page_code
 from backend.i18n import gettext as _
 from backend.settings import Settings, settings_from
 from backend.wiring import open_database
+from credential.codes import MAX_GATE_NUMBER
 
 app = typer.Typer(help="Gates.", no_args_is_help=True)
 
@@ -45,7 +46,10 @@ def enrol_gate(
 
 @app.command("renew")
 def renew_gate(
-    slug: Slug, number: Annotated[int, typer.Argument()], as_json: AsJson = False, for_page: ForPage = False
+    slug: Slug,
+    number: Annotated[int, typer.Argument(min=1, max=MAX_GATE_NUMBER)],
+    as_json: AsJson = False,
+    for_page: ForPage = False,
 ) -> None:
     """Give a gate a new token; the old one stops working."""
     with _platform() as (settings, engine):

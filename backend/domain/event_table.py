@@ -76,7 +76,7 @@ class Table:
         """A percentage with at most two decimals, as basis points."""
         value = self.take(key) if self.has(key) else default
         number = Decimal(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
-        if number is None or not 0 <= number <= high or (number * 100) % 1:
+        if number is None or not number.is_finite() or not 0 <= number <= high or (number * 100) % 1:
             raise bad(
                 "bad_percent",
                 self.path(key),

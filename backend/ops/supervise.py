@@ -1,7 +1,7 @@
 """Run the platform's processes side by side on one host: `truestub up`.
 
 Promises: a process that dies is started again, after a pause that doubles up to a limit; when told to stop, all are
-stopped in reverse order and waited for; if the supervisor itself is killed, the kernel ends its children (Linux).
+stopped and waited for; if the supervisor itself is killed, the kernel ends its children (Linux).
 """
 
 import ctypes
@@ -53,8 +53,7 @@ def supervise(
                 _keep(one, output, say)
             stop.wait(WATCH_SECONDS)
     finally:
-        for one in reversed(running):
-            _stop(one)
+        _stop(running)
 
 
 def _keep(one: _Running, output: BinaryIO | None, say: Callable[[str, str, int], None]) -> None:
@@ -79,15 +78,18 @@ def _keep(one: _Running, output: BinaryIO | None, say: Callable[[str, str, int],
         say(one.program.name, "started", one.process.pid)
 
 
-def _stop(one: _Running) -> None:
-    if one.process is None or one.process.poll() is not None:
-        return
-    one.process.terminate()
-    try:
-        one.process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        one.process.kill()
-        one.process.wait()
+def _stop(running: Sequence[_Running]) -> None:
+    """All are told at once and share one deadline; whoever does not listen is killed."""
+    processes = [one.process for one in running if one.process is not None and one.process.poll() is None]
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def die_with_parent() -> None:

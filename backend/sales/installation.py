@@ -42,7 +42,9 @@ def installation_secret(keys_dir: Path) -> bytes:
     """
     path = keys_dir / SECRET_FILE
     if not path.exists():
-        keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # `parents=True` would give the folders above the default mode; data is nobody else's business either.
+        keys_dir.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys_dir.mkdir(exist_ok=True, mode=0o700)
         draft = keys_dir / f".{SECRET_FILE}.{secrets.token_hex(8)}"
         try:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -14,7 +14,7 @@ from backend.i18n import gettext as _
 from backend.wiring import Services
 
 MAX_BODY_BYTES = 64 * 1024
-MIN_KEY_CHARACTERS = 8
+MIN_KEY_CHARACTERS = 16  # a key is answered with the order's secret: nobody else must think of the same
 MAX_KEY_CHARACTERS = 80
 MAX_ERRORS = 10  # of a body, told at once
 
@@ -96,13 +96,16 @@ def read_body(model: type[Model]) -> Model:
 
 
 def idempotency_key() -> str:
-    """The request's key: 8 to 80 visible ASCII characters."""
+    """The request's key: 16 to 80 visible ASCII characters, random: whoever repeats it is given the first answer."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         sentence = _("Send an Idempotency-Key header: a new random text for each order, the same when you repeat it")
         raise refuse("idempotency_key_missing", sentence)
     if not (MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS and all("!" <= one <= "~" for one in key)):
-        raise refuse("idempotency_key_invalid", _("Idempotency-Key must have 8 to 80 visible ASCII characters"))
+        raise refuse(
+            "idempotency_key_invalid",
+            _("Idempotency-Key must have 16 to 80 visible ASCII characters; take a random UUID"),
+        )
     return key
 
 

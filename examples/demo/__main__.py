@@ -16,8 +16,10 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("demo-data"), help="made anew each time")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_ignored: sys.exit(1))
-    screen, stage = Screen(), Stage(chosen.folder.resolve())
+    screen = Screen()
+    stage: Stage | None = None
     try:
+        stage = Stage(chosen.folder.resolve())
         Story(stage, screen).tell()
         screen.end("Every step did what it says.")
         if not chosen.exit:
@@ -30,7 +32,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        stage.close()
+        if stage is not None:
+            stage.close()
     return 0
 
 

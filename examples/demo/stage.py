@@ -1,5 +1,6 @@
 """The processes and folders of the demo: real programs, started and talked to as a user would."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -11,13 +12,14 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from backend.ops.supervise import die_with_parent
 
 START_SECONDS = 30  # for a program to answer after its start
 COMMAND_SECONDS = 60  # for one command
-STOP_SECONDS = 15
+STOP_SECONDS = 30  # more than the platform takes to stop what it runs
+MARK = ".truestub-demo"  # in a folder that a demo made
 
 
 class DemoFailed(Exception):  # noqa: N818 - it says what happened to the demo
@@ -29,8 +31,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
+        self._lock = _emptied(folder)
         self.node_port, self.web_port = _port(8545), _port(8080)
         self.url = f"http://127.0.0.1:{self.web_port}"
         self.node_url = f"http://127.0.0.1:{self.node_port}"
@@ -86,7 +87,9 @@ class Stage:
         process.wait()
 
     def close(self) -> None:
-        """Stop everything, in reverse order."""
+        """Stop everything, in reverse order; further Ctrl-C can't cut it short."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         for name in reversed(list(self._processes)):
             process = self._processes.pop(name)
             process.terminate()
@@ -137,6 +140,25 @@ class Stage:
         if done.returncode and not (verdicts and done.stdout):
             raise DemoFailed(f"{' '.join(command[2:])} ended with {done.returncode}: {done.stderr or done.stdout}")
         return done.stdout
+
+
+def _emptied(folder: Path) -> TextIO:
+    """The folder, new and empty, with a lock on it; only what a demo made is ever deleted."""
+    mark = folder / MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise DemoFailed(f"{folder} holds something that no demo made; choose another with --folder")
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    lock = mark.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DemoFailed(f"a demo is running in {folder}; stop it, or choose another with --folder") from None
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry != mark:
+            entry.unlink()
+    return lock
 
 
 def _port(preferred: int) -> int:

@@ -105,7 +105,7 @@ class Story:
     def _buy(self, who: str, quantity: int) -> list[dict[str, Any]]:
         return list(
             self.stage.wallet(
-                *(who, "buy", self.slug, "--class", "standing", "--quantity", str(quantity)),
+                *(who, "buy", self.slug, "--class", "standing", "--quantity", str(quantity), "--yes"),
                 *("--server", self.stage.url),
             )["tickets"]
         )

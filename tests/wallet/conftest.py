@@ -29,5 +29,8 @@ def home(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Home:
 @pytest.fixture
 def bought(home: Home, platform: FakeServer) -> Home:
     """A wallet that holds two tickets."""
-    assert home.run("buy", "concert", "--class", "standing", "--quantity", "2", "--server", platform.url).code == 0
+    assert (
+        home.run("buy", "concert", "--yes", "--class", "standing", "--quantity", "2", "--server", platform.url).code
+        == 0
+    )
     return home

@@ -20,7 +20,7 @@ from wallet.cli import exits, main
 
 
 def order(platform: FakeServer, *more: str) -> tuple[str, ...]:
-    return ("buy", "concert", "--class", "standing", "--server", platform.url, *more)
+    return ("buy", "concert", "--yes", "--class", "standing", "--server", platform.url, *more)
 
 
 # --- making a wallet --------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_buy_ends_with_tickets_in_the_wallet(home: Home, platform: FakeServer) -
 
 
 def test_buy_chooses_seats(home: Home, platform: FakeServer) -> None:
-    ran = home.run("buy", "concert", "--class", "seated", "--seats", "A-1,A-2", "--server", platform.url)
+    ran = home.run("buy", "concert", "--yes", "--class", "seated", "--seats", "A-1,A-2", "--server", platform.url)
     assert [ticket["seat"] for ticket in ran.json["tickets"]] == ["A-1", "A-2"]
     assert home.run("show", "A-2", "--once").json["ticket_id"] == ran.json["tickets"][1]["ticket_id"]
 
@@ -159,7 +159,7 @@ def test_nothing_secret_is_printed_or_stored_in_clear(home: Home, platform: Fake
 def test_refusals_have_code_sentence_and_exit_code(
     home: Home, platform: FakeServer, arguments: tuple[str, ...], code: str, exit_code: int
 ) -> None:
-    ran = home.run("buy", "concert", "--server", platform.url, *arguments)
+    ran = home.run("buy", "concert", "--yes", "--server", platform.url, *arguments)
     assert (ran.error, ran.code) == (code, exit_code)
     assert ran.json["error"]["sentence"]
     assert "Traceback" not in ran.err
@@ -169,7 +169,7 @@ def test_refusals_have_code_sentence_and_exit_code(
 def test_sold_out_and_unknown_event_are_refusals(home: Home, platform: FakeServer) -> None:
     platform.capacity = 0
     assert home.run(*order(platform)).error == "sold_out"
-    ran = home.run("buy", "nonsense", "--class", "standing", "--server", platform.url)
+    ran = home.run("buy", "nonsense", "--yes", "--class", "standing", "--server", platform.url)
     assert (ran.error, ran.code) == ("unknown_event", exits.REFUSED)
 
 
@@ -205,7 +205,7 @@ def test_cancel_never_gives_up_what_is_paid(bought: Home, platform: FakeServer) 
 def test_server_down_is_said_with_what_to_do(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    ran = home.run("buy", "concert", "--class", "standing", "--server", url, "--patience", "1")
+    ran = home.run("buy", "concert", "--yes", "--class", "standing", "--server", url, "--patience", "1")
     assert (ran.error, ran.code) == ("server_unreachable", exits.NO_ANSWER)
     assert url in ran.err
 
@@ -232,13 +232,13 @@ def test_the_same_buy_again_carries_on_and_another_is_asked_for(home: Home, plat
 
 def test_wrong_addresses_are_refused_before_anything_is_sent(home: Home) -> None:
     for url, code in (("tickets", "bad_address"), ("http://tickets.example", "unsafe_address")):
-        ran = home.run("buy", "concert", "--class", "standing", "--server", url)
+        ran = home.run("buy", "concert", "--yes", "--class", "standing", "--server", url)
         assert (ran.error, ran.code) == (code, exits.USAGE)
-    assert home.run("buy", "concert", "--class", "standing").error == "server_needed"
+    assert home.run("buy", "concert", "--yes", "--class", "standing").error == "server_needed"
 
 
 def test_known_platform_needs_no_address(bought: Home, platform: FakeServer) -> None:
-    assert bought.run("buy", "concert", "--class", "standing").code == 0
+    assert bought.run("buy", "concert", "--yes", "--class", "standing").code == 0
     assert len(platform.paid_orders) == 2
 
 
@@ -484,3 +484,8 @@ def test_interrupted_purchase_says_that_nothing_is_lost(home: Home, platform: Fa
     platform.polls_until_batched = 0
     assert home.run("resume").code == 0
     assert list(platform.charges.values()) == [1]
+
+
+def test_nothing_is_paid_when_nobody_was_there_to_be_asked(home: Home, platform: FakeServer) -> None:
+    ran = home.run("buy", "concert", "--class", "standing", "--server", platform.url)
+    assert ran.error == "confirmation_needed"

@@ -17,7 +17,7 @@ ROUTES = ("event", "orders", "pay", "keys", "order", "credential")
 
 
 def buying(home: Home, platform: FakeServer) -> list[str]:
-    order = ["buy", "concert", "--class", "standing", "--quantity", "2", "--server", platform.url]
+    order = ["buy", "concert", "--yes", "--class", "standing", "--quantity", "2", "--server", platform.url]
     return [*home.options, "--json", *order]
 
 
@@ -98,14 +98,14 @@ def test_installed_program_killed_around_each_request(
             running.pop().kill()
 
     setattr(platform, moment, kill)
-    process = home.start("buy", "concert", "--class", "standing", "--quantity", "2", "--server", platform.url)
+    process = home.start("buy", "concert", "--yes", "--class", "standing", "--quantity", "2", "--server", platform.url)
     running.append(process)
     process.communicate(timeout=60)
     assert process.returncode == KILLED
     again = home.run("resume")
     if again.json == {"tickets": []}:  # killed before anything was begun
         assert route == "event"
-        again = home.run("buy", "concert", "--class", "standing", "--quantity", "2", "--server", platform.url)
+        again = home.run("buy", "concert", "--yes", "--class", "standing", "--quantity", "2", "--server", platform.url)
     assert again.code == 0, again.err
     assert_bought_once(home, platform)
     assert len(platform.orders) == 1
@@ -113,7 +113,7 @@ def test_installed_program_killed_around_each_request(
 
 def test_two_wallets_at_once_take_turns(home: Home, platform: FakeServer) -> None:
     """The same command in two windows: the lock lets one in after the other, and each order is paid once."""
-    order = ("buy", "concert", "--class", "standing", "--server", platform.url)
+    order = ("buy", "concert", "--yes", "--class", "standing", "--server", platform.url)
     both = [home.start(*order) for _window in range(2)]
     results = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], results

@@ -40,7 +40,7 @@ def _always(sales_add_up: None) -> None:
 
 
 def buying(installation: Installation, *more: str) -> tuple[str, ...]:
-    return ("buy", SLUG, "--class", "standing", "--server", installation.url, *more)
+    return ("buy", SLUG, "--yes", "--class", "standing", "--server", installation.url, *more)
 
 
 def test_buys_binds_and_shows(installation: Installation, home: Home) -> None:
@@ -58,7 +58,7 @@ def test_buys_binds_and_shows(installation: Installation, home: Home) -> None:
 
 
 def test_guest_and_seats(installation: Installation, home: Home) -> None:
-    seated = ("buy", SLUG, "--class", "seated", "--server", installation.url)
+    seated = ("buy", SLUG, "--yes", "--class", "seated", "--server", installation.url)
     best = home.run(*seated, "--quantity", "2", "--guest")
     assert best.code == 0, best.err
     assert [ticket["seat"] for ticket in best.json["tickets"]] == ["A-1", "A-2"]

@@ -98,8 +98,11 @@ def _wish(
     total = price(event, lines)
     out.say(event_line(facts(event)))
     out.say(f"{lines[0].quantity} x {lines[0].class_code} = {amount(total, event.currency)}")
-    if not (args.yes or out.as_json) and sys.stdin.isatty() and not _agrees():
-        return None
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise WalletError("confirmation_needed", _("Nobody is there to be asked. To pay without asking: --yes"))
+        if not _agrees():
+            return None
     if args.moved:
         move_platform(wallet, event.platform_id, api.server)
     return want(wallet, api, event, lines, choice, guest=args.guest)

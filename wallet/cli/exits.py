@@ -21,6 +21,7 @@ _BY_CODE = {
         "bad_challenge",
         "bad_receipt",
         "bad_time",
+        "confirmation_needed",
         "no_compact_code",
         "no_such_order",
         "no_such_ticket",

@@ -16,6 +16,7 @@ from backend.db.engine import read
 from backend.db.models import Order, Payment
 from backend.domain.selling.outcomes import Again, MoneyBack, No, Noted, Paid, Started
 from backend.domain.selling.requests import Settle, StartPayment
+from backend.errors import Refused
 from backend.killpoints import reach
 from backend.sales.payments.interface import Charge, Provider, Said, Silent
 from backend.sales.till.till import Tills
@@ -57,7 +58,12 @@ def pay(
                 outcome.currency,
                 "started",
             )
-            said = _charge(provider, payment, token)
+            try:
+                said = _charge(provider, payment, token)
+            except Refused as refused:
+                # The provider promises that it took nothing: the order is free to be paid another way at once.
+                settle(engine, tills, payment, Said(payment.id, "declined", reason=refused.refusal.code))
+                raise
         case Again(resource_id=payment_id):
             payment = find_payment(engine, payment_id)
             if payment.state not in OPEN:

@@ -36,6 +36,7 @@ TOKENS = (
 LATE_SECONDS = 2.0
 SIGNATURE_HEADER = "Truestub-Sandbox-Signature"
 SIGNATURE_SECONDS = 300  # how old a notification may be
+MAX_TIME_DIGITS = 12  # of Unix seconds in a signature
 _DOMAIN = b"truestub/sandbox-notification/1\0"
 
 _SCHEMA = """
@@ -197,6 +198,7 @@ class Sandbox:
 
     def _check_signature(self, header: str, body: bytes, now: float) -> None:
         at, comma, mac = header.removeprefix("t=").partition(",v1=")
-        fresh = comma and at.isascii() and at.isdigit() and abs(now - int(at[:12])) <= SIGNATURE_SECONDS
+        plain = comma and at.isascii() and at.isdigit() and len(at) <= MAX_TIME_DIGITS
+        fresh = plain and abs(now - int(at)) <= SIGNATURE_SECONDS
         if not fresh or not hmac.compare_digest(mac.encode(), self._mac(int(at), body).encode()):
             raise refuse("notification_forged", _("The notification's signature is missing, wrong or too old"))
