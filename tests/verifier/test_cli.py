@@ -122,7 +122,7 @@ def test_screenshot_older_than_the_window_is_stale(folder: Path, platform: Platf
 def test_exit_code_tells_whether_all_were_admitted(folder: Path, platform: Platform) -> None:
     assert gate(folder, "scan", typed=platform.full().encode()).returncode == 0
     assert gate(folder, "scan", typed=platform.full().encode()).returncode == 1
-    assert gate(folder, "scan").returncode == 0
+    assert gate(folder, "scan").returncode == 1  # `scan && open` must not open on an empty pipe
 
 
 def test_screen_shows_word_why_and_what_to_do(folder: Path, platform: Platform) -> None:

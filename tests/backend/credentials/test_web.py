@@ -123,7 +123,7 @@ def test_an_owners_signature_needs_no_order_secret(world: World, client: FlaskCl
 def test_the_same_request_again_gets_the_same_answer(world: World, client: FlaskClient) -> None:
     sold = world.sell()
     body = body_of(world.request(sold))
-    key: dict[str, Any] = {"Idempotency-Key": "the-same-key"}
+    key: dict[str, Any] = {"Idempotency-Key": "the-very-same-key"}
     first, second = (ask(client, sold, body, **key) for _ in range(2))
     assert first.get_json() == second.get_json()
     other = ask(client, sold, body_of(world.request(sold, device=SigningKey.generate())), **key)

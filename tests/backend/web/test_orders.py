@@ -33,27 +33,30 @@ def test_hold_pay_look(buyer: Buyer, services: Services) -> None:
 
 
 def test_repeating_a_request_gets_the_first_answer(buyer: Buyer) -> None:
-    first, second = (buyer.order(key="same-key-1") for _ in range(2))
+    first, second = (buyer.order(key="the-very-same-key-1") for _ in range(2))
     assert first.get_json() == second.get_json()
     order = first.get_json()
-    once, twice = (buyer.pay(order, key="same-key-2") for _ in range(2))
+    once, twice = (buyer.pay(order, key="the-very-same-key-2") for _ in range(2))
     assert once.get_json() == twice.get_json()
-    assert buyer.order(key="same-key-1").get_json() == order  # also when it is paid long since
+    assert buyer.order(key="the-very-same-key-1").get_json() == order  # also when it is paid long since
 
 
 def test_a_key_is_for_one_request_only(buyer: Buyer) -> None:
-    buyer.order({"class": "floor", "quantity": 1}, key="same-key-1")
-    assert problem(buyer.order({"class": "floor", "quantity": 2}, key="same-key-1")) == (422, "idempotency_key_reused")
+    buyer.order({"class": "floor", "quantity": 1}, key="the-very-same-key-1")
+    assert problem(buyer.order({"class": "floor", "quantity": 2}, key="the-very-same-key-1")) == (
+        422,
+        "idempotency_key_reused",
+    )
     order = buyer.held()
-    buyer.pay(order, "approve", key="same-key-2")
-    assert problem(buyer.pay(order, "decline", key="same-key-2")) == (422, "idempotency_key_reused")
+    buyer.pay(order, "approve", key="the-very-same-key-2")
+    assert problem(buyer.pay(order, "decline", key="the-very-same-key-2")) == (422, "idempotency_key_reused")
 
 
 def test_another_buyers_key_tells_nothing(buyer: Buyer) -> None:
     """A key opens nothing by itself: the scope of a payment's key is its order."""
     mine, yours = buyer.held(), buyer.held()
-    assert buyer.pay(mine, key="same-key-1").get_json()["order_id"] == mine["order_id"]
-    assert buyer.pay(yours, key="same-key-1").get_json()["order_id"] == yours["order_id"]
+    assert buyer.pay(mine, key="the-very-same-key-1").get_json()["order_id"] == mine["order_id"]
+    assert buyer.pay(yours, key="the-very-same-key-1").get_json()["order_id"] == yours["order_id"]
 
 
 def test_an_order_opens_only_with_its_secret(buyer: Buyer, client: FlaskClient) -> None:
@@ -104,11 +107,11 @@ def test_double_pay_is_refused_and_charged_once(buyer: Buyer, services: Services
 
 
 def test_sold_out_is_said_and_not_remembered_against_the_first_buyer(buyer: Buyer) -> None:
-    first = buyer.order({"class": "floor", "quantity": 8}, key="same-key-1")
+    first = buyer.order({"class": "floor", "quantity": 8}, key="the-very-same-key-1")
     buyer.held({"class": "floor", "quantity": 2})
     for _round in range(3):
         assert problem(buyer.order()) == (409, "sold_out")
-    assert buyer.order({"class": "floor", "quantity": 8}, key="same-key-1").get_json() == first.get_json()
+    assert buyer.order({"class": "floor", "quantity": 8}, key="the-very-same-key-1").get_json() == first.get_json()
 
 
 def test_a_taken_seat_is_named(buyer: Buyer) -> None:

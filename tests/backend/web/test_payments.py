@@ -80,9 +80,9 @@ def test_approved(buyer: Buyer, services: Services, bank: Sandbox) -> None:
 
 def test_declined_costs_nothing_and_can_be_tried_again(buyer: Buyer, services: Services, bank: Sandbox) -> None:
     order = buyer.held()
-    refused = buyer.pay(order, "decline", key="same-key-1")
+    refused = buyer.pay(order, "decline", key="the-very-same-key-1")
     assert problem(refused) == (402, "payment_declined")
-    assert problem(buyer.pay(order, "decline", key="same-key-1")) == (402, "payment_declined")
+    assert problem(buyer.pay(order, "decline", key="the-very-same-key-1")) == (402, "payment_declined")
     assert bank.balance() == {}
     assert buyer.pay(order).status_code == 200
     money_adds_up(services, bank)
@@ -101,8 +101,8 @@ def test_an_answer_lost_after_the_charge_is_found_by_asking(buyer: Buyer, servic
 
 def test_an_answer_lost_after_the_charge_is_found_by_repeating(buyer: Buyer, services: Services, bank: Sandbox) -> None:
     order = buyer.held()
-    assert buyer.pay(order, "timeout_then_approve", key="same-key-1").status_code == 202
-    assert buyer.pay(order, "timeout_then_approve", key="same-key-1").status_code == 200
+    assert buyer.pay(order, "timeout_then_approve", key="the-very-same-key-1").status_code == 202
+    assert buyer.pay(order, "timeout_then_approve", key="the-very-same-key-1").status_code == 200
     money_adds_up(services, bank)
 
 
@@ -228,11 +228,11 @@ def test_a_refund_is_sent_once_however_often_it_is_tried(
 
 def test_too_late_money_is_said_to_the_buyer_who_waits(buyer: Buyer, services: Services, bank: Sandbox) -> None:
     order = buyer.held({"class": "floor", "quantity": 8})
-    assert buyer.pay(order, "timeout_then_approve", key="same-key-1").status_code == 202
+    assert buyer.pay(order, "timeout_then_approve", key="the-very-same-key-1").status_code == 202
     end_holds(services)
     expire_holds(services.engine)
     buyer.held({"class": "floor", "quantity": 8})
-    assert problem(buyer.pay(order, "timeout_then_approve", key="same-key-1")) == (409, "payment_too_late")
+    assert problem(buyer.pay(order, "timeout_then_approve", key="the-very-same-key-1")) == (409, "payment_too_late")
     send_refunds(services)
     money_adds_up(services, bank)
 
