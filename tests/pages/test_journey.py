@@ -17,7 +17,6 @@ from tests.pages.camera import code_picture, film, from_screenshot
 from tests.pages.conftest import Phone
 from tests.pages.phones import Watched
 from tests.pages.wallet_page import read_code, read_digits
-from tests.support.guest import Guest
 from tests.support.installation import Installation, wait_until
 
 EXAMPLE = Path("examples/concert.toml")
@@ -49,9 +48,8 @@ def platform(tmp_path: Path) -> Iterator[Installation]:
 
 
 def test_from_the_shop_to_the_gate_in_flight_mode(platform: Installation, a_phone: Phone, tmp_path: Path) -> None:
-    receipt = _buy(platform)
     _set_up_the_gate(platform, a_phone)
-    _put_into_the_wallet(platform, a_phone, receipt)
+    _buy_and_put_into_the_wallet(platform, a_phone)
 
     for name in ("web", "signer", "work"):
         platform.kill(name)
@@ -66,14 +64,6 @@ def test_from_the_shop_to_the_gate_in_flight_mode(platform: Installation, a_phon
     _scan_what_the_camera_sees(platform, a_phone, film(tmp_path / "camera.y4m", scenes), code.timestamp)
 
 
-def _buy(platform: Installation) -> str:
-    """A guest's order, paid; its receipt."""
-    guest = Guest(platform, SLUG)
-    bought = guest.buy(TICKETS)
-    guest.close()
-    return f"truestub-receipt-1 {platform.url} {bought.order_id} {bought.secret}"
-
-
 def _set_up_the_gate(platform: Installation, a_phone: Phone) -> None:
     code = platform.run("gate", "enrol", SLUG, "North", "--page")
     context = a_phone("gate")
@@ -86,13 +76,15 @@ def _set_up_the_gate(platform: Installation, a_phone: Phone) -> None:
     context.close()
 
 
-def _put_into_the_wallet(platform: Installation, a_phone: Phone, receipt: str) -> None:
-    context = a_phone("wallet")
+def _buy_and_put_into_the_wallet(platform: Installation, a_phone: Phone) -> None:
+    context = a_phone("wallet", locale="en-GB")
     page = context.new_page()
-    page.goto(f"{platform.url}/wallet/en")
-    page.locator("#wallet-foot summary").click()
-    page.locator("#receipt").fill(receipt)
-    page.locator("#wallet-foot button").click()
+    page.goto(platform.url)
+    page.get_by_role("link", name="Summer Night").first.click()
+    page.locator("#quantity-standing").select_option(str(TICKETS))
+    page.get_by_role("button", name="Continue to payment").click()
+    page.get_by_role("button", name="Pay €99.00").click()
+    page.locator("#to-wallet").click(timeout=WAIT_MS)  # once the tickets are ready
     expect(page.locator(".ticket[data-state=shown]")).to_have_count(TICKETS, timeout=WAIT_MS)
     _await_worker(page)
     context.close()
