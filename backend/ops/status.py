@@ -122,14 +122,14 @@ def _minting(connection: Connection, queued: int) -> Component:
     waiting = ngettext("%d ticket waits", "%d tickets wait", queued) % queued
     if troubles:
         first = troubles[0]
-        sentence = f"{_why(first.kind)} {_('Sales go on')}; {waiting}."
+        sentence = _("%(why)s Sales go on; %(waiting)s.") % {"why": _why(first.kind), "waiting": waiting}
         return Component("minting", "waits", sentence, rfc3339(first.opened_ms))
     if not connection.scalar(select(func.count()).select_from(Chain)):
-        sentence = _("Minting waits: no chain node has been seen yet. Sales go on")
-        return Component("minting", "waits", f"{sentence}; {waiting}.")
-    return Component(
-        "minting", "works", f"{_('Tickets are minted')}; {waiting}." if queued else _("Tickets are minted")
-    )
+        why = _("Minting waits: no chain node has been seen yet.")
+        sentence = _("%(why)s Sales go on; %(waiting)s.") % {"why": why, "waiting": waiting}
+        return Component("minting", "waits", sentence)
+    sentence = _("Tickets are minted; %(waiting)s.") % {"waiting": waiting} if queued else _("Tickets are minted")
+    return Component("minting", "works", sentence)
 
 
 def _why(kind: str) -> str:
@@ -162,7 +162,10 @@ def _index(connection: Connection, now: int) -> Component:
 
 
 def _summary(parts: list[Component]) -> str:
-    troubled = [part.sentence.rstrip(".") + "." for part in parts if part.state != "works" and part.name != "index"]
+    full_stop = _(".")  # the language's own
+    troubled = [
+        part.sentence.rstrip(full_stop) + full_stop for part in parts if part.state != "works" and part.name != "index"
+    ]
     return " ".join(troubled) if troubled else _("Everything works.")
 
 
