@@ -30,7 +30,7 @@ demo: setup ## the whole story in the terminal; EXIT=1 ends after it
 
 test: setup check ## lint, types and every test that fits in 15 minutes
 	@bash tools/ensure-chromium.sh
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 test-deep: setup ## what takes longer
 	@$(BIN)/python -m pytest -q -m deep

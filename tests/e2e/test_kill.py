@@ -52,7 +52,15 @@ COMMITS = {
 }
 ELSEWHERE = {  # shown by the tests of their own rooms
     *("event.keys", "keys.rotated", "keys.before_commit", "keystore.written", "keystore.linked", "jobs."),
-    *("bundles.signed", "bundles.before_commit", "refund.sent", "relayer.bumped", "rewind.written", "rewind.swapped"),
+    *(
+        "bundles.signed",
+        "bundles.before_commit",
+        "refund.sent",
+        "relayer.bumped",
+        "relayer.filled",
+        "rewind.written",
+        "rewind.swapped",
+    ),
 }
 
 

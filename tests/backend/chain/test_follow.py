@@ -69,7 +69,7 @@ class Platform_:  # noqa: N801 - not the row
             self.round()
             return ready()
 
-        wait_until(turn, what)
+        wait_until(turn, what, seconds=180)  # jobs that failed are put off for a while before they are tried again
 
     def sell(self, count: int, owner: int = 1) -> None:
         with self.engine.begin() as connection:

@@ -34,14 +34,14 @@ def hold(shop: FlaskClient, key: str, owner: LocalAccount | None) -> dict[str, A
     body: dict[str, Any] = {"lines": [{"class": "floor", "quantity": 1}]}
     if owner is not None:
         body["owner"] = owner.address
-    answer = shop.post("/api/v1/events/gig/orders", json=body, headers={"Idempotency-Key": key})
+    answer = shop.post("/api/v1/events/gig/orders", json=body, headers={"Idempotency-Key": f"the-purchase-{key}"})
     assert answer.status_code == 201
     return dict(answer.json or {})
 
 
 def buy(shop: FlaskClient, key: str, owner: LocalAccount | None) -> dict[str, Any]:
     held = hold(shop, key, owner)
-    headers = {"Idempotency-Key": key, "Authorization": f"Bearer {held['order_secret']}"}
+    headers = {"Idempotency-Key": f"the-payment-{key}", "Authorization": f"Bearer {held['order_secret']}"}
     payment = {"method": "sandbox", "token": "approve"}
     assert shop.post(f"/api/v1/orders/{held['order_id']}/payments", json=payment, headers=headers).status_code == 200
     return held
