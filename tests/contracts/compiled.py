@@ -40,7 +40,8 @@ def contract(output: dict[str, Any], unit: str, name: str) -> Compiled:
     return Compiled(found["abi"], "0x" + found["evm"]["bytecode"]["object"])
 
 
-def compile_cached(standard_input: dict[str, Any]) -> dict[str, Any]:
+def compile_cached(standard_input: dict[str, Any], *, warnings: bool = False) -> dict[str, Any]:
+    """The compiler's output, from the cache if the same was compiled before; `warnings`: they may be there."""
     key = hashlib.sha256(json.dumps(standard_input, sort_keys=True).encode()).hexdigest()
     CACHE.mkdir(parents=True, exist_ok=True)
     path = CACHE / f"{key}.json"
@@ -48,7 +49,7 @@ def compile_cached(standard_input: dict[str, Any]) -> dict[str, Any]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(build.compile_input(standard_input)))
+            partial.write_text(json.dumps(build.compile_input(standard_input, warnings=warnings)))
             partial.rename(path)
     output: dict[str, Any] = json.loads(path.read_text())
     return output

@@ -153,6 +153,12 @@ class Contract:
 
     def _function(self, name: str, count: int) -> tuple[bytes, list[str], list[str]]:
         """By name, or by signature where a name has overloads with as many arguments."""
+        key = (id(self.abi), name, count)
+        if key not in _FUNCTIONS:
+            _FUNCTIONS[key] = (self.abi, self._find(name, count))
+        return _FUNCTIONS[key][1]
+
+    def _find(self, name: str, count: int) -> tuple[bytes, list[str], list[str]]:
         for entry in self.abi:
             if entry["type"] != "function":
                 continue
@@ -160,6 +166,11 @@ class Contract:
             if (entry["name"] == name and len(inputs) == count) or f"{entry['name']}({','.join(inputs)})" == name:
                 return function_abi_to_4byte_selector(cast(Any, entry)), inputs, _types(entry["outputs"])
         raise LookupError(f"no function {name} with {count} arguments")
+
+
+# Looked up once per ABI; the ABI is kept beside it so that its id stays its own.
+_FUNCTIONS: dict[tuple[int, str, int], tuple[Abi, tuple[bytes, list[str], list[str]]]] = {}
+_FROZEN: dict[int, tuple[Abi, str]] = {}
 
 
 class RevmChain(Chain):
@@ -294,7 +305,11 @@ def _hex(text: Any) -> bytes:
 
 
 def _freeze(abi: Abi) -> str:
-    return json.dumps([entry for entry in abi if entry["type"] in ("error", "event")], sort_keys=True)
+    """The ABI's errors and events as a key for the caches below."""
+    if id(abi) not in _FROZEN:
+        kept = [entry for entry in abi if entry["type"] in ("error", "event")]
+        _FROZEN[id(abi)] = (abi, json.dumps(kept, sort_keys=True))
+    return _FROZEN[id(abi)][1]
 
 
 @cache

@@ -34,10 +34,13 @@ contract Receiver is IERC721Receiver {
         attack = attack_;
     }
 
-    function act(address target, bytes calldata call) external returns (bytes memory) {
-        (bool worked, bytes memory answer) = target.call(call);
-        require(worked, "call failed");
-        return answer;
+    function act(address target, bytes calldata call) external payable {
+        (bool worked, bytes memory answer) = target.call{value: msg.value}(call);
+        if (!worked) {
+            assembly {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
     }
 
     function onERC721Received(address operator_, address from_, uint256 tokenId_, bytes calldata data_)

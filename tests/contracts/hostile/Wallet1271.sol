@@ -41,10 +41,13 @@ contract Wallet1271 {
         return m == Manner.SaysYes || recovered == signer ? bytes4(0x1626ba7e) : bytes4(0xffffffff);
     }
 
-    function act(address target, bytes calldata call) external returns (bytes memory) {
-        (bool worked, bytes memory answer) = target.call(call);
-        require(worked, "call failed");
-        return answer;
+    function act(address target, bytes calldata call) external payable {
+        (bool worked, bytes memory answer) = target.call{value: msg.value}(call);
+        if (!worked) {
+            assembly {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
     }
 
     receive() external payable {}
