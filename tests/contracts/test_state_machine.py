@@ -60,6 +60,7 @@ def test_the_build_with_the_mutants_switched_off_is_no_different() -> None:
     run_state_machine_as_test(off, settings=settings(SHORT, max_examples=5))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_machine_finds_the_mutant(mutant: Mutant) -> None:
     with pytest.raises(AssertionError):

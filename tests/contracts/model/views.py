@@ -135,7 +135,7 @@ class Views:
         sales, event = self.models[1], self.contracts[0].address
         for (class_, amount, salt), order in sales.orders.items():
             ref = keccak(word(event) + word(class_) + word(amount) + salt)
-            fields = (order.payer, order.paid_at, order.state, order.token, order.units, event, class_)
+            fields: tuple[Any, ...] = (order.payer, order.paid_at, order.state, order.token, order.units, event, class_)
             yield contract, "orderOf", (ref,), b"".join(map(word, fields))
         for seller, ask in sales.cancelled:
             yield contract, "isCancelled", (seller, ask.digest(contract.address)), word(1)
