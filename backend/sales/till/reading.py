@@ -11,38 +11,25 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, Select, TextClause, bindparam, select, text
+from sqlalchemy import Connection, TextClause, select, text
 
 from backend.db.clock import NOW_MS
-from backend.db.models import Event, Order, Stock, TicketClass
+from backend.db.models import Order
 from backend.domain.selling.facts import ClassFacts, EventFacts, KeyFacts, LineFacts, OrderFacts, PaymentFacts
 from backend.domain.selling.requests import Hold, Key, Request, StartPayment
 
 MAX_EXPIRED = 256  # ended holds swept at once when a buyer would otherwise be told "sold out"
 
-_STOCK = (
-    select(
-        TicketClass.number,
-        TicketClass.code,
-        TicketClass.zone,
-        TicketClass.price_minor,
-        TicketClass.seated,
-        Stock.capacity,
-        Stock.held,
-        Stock.sold,
-        Event.state,
-        Event.currency,
-        Event.max_per_order,
-        Event.hold_seconds,
-        Event.ends_ms,
-        Event.custody_address,
-    )
-    .select_from(Stock)
-    .join(TicketClass, (TicketClass.event_id == Stock.event_id) & (TicketClass.number == Stock.class_number))
-    .join(Event, Event.id == Stock.event_id)
-    .where(Stock.event_id == bindparam("the_event"))
-    .order_by(Stock.class_number)
-)
+_STOCK = """
+SELECT c.number, c.code, c.zone, c.price_minor, c.seated, s.capacity, s.held, s.sold, e.state, e.currency,
+       e.max_per_order, e.hold_seconds, e.ends_ms, e.custody_address
+FROM stock s
+JOIN ticket_classes c ON c.event_id = s.event_id AND c.number = s.class_number
+JOIN events e ON e.id = s.event_id
+WHERE s.event_id = :event ORDER BY s.class_number
+"""
+# Statements are made once, here: building them anew took half of a batch's time.
+_LOCK = {"postgresql": text(_STOCK + "FOR UPDATE OF s"), "sqlite": text(_STOCK)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,8 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
     The stock rows are the lock (in the order of their class, so that two batches never wait for each other). On SQLite
     the transaction holds the only write lock there is since its BEGIN.
     """
-    rows = connection.execute(_locking(_STOCK), {"the_event": event_id}).all()
+    name = connection.dialect.name
+    rows = connection.execute(_LOCK[name], {"event": _ON[name].plain(event_id)}).all()
     if not rows:
         return None
     first = rows[0]
@@ -74,8 +62,8 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
         ends_ms=first.ends_ms,
         custody=first.custody_address,
         classes=tuple(
-            ClassFacts(row.number, row.code, row.zone, row.price_minor, row.seated, row.capacity, row.held, row.sold)
-            for row in rows
+            ClassFacts(number, code, zone, price, bool(seated), capacity, held, sold)
+            for number, code, zone, price, seated, capacity, held, sold, *_event in rows
         ),
     )
 
@@ -139,10 +127,6 @@ def expired_holds(connection: Connection, event_id: UUID, now_ms: int) -> list[U
     return list(connection.execute(query).scalars())
 
 
-def _locking(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return query.with_for_update(of=Stock)
-
-
 @dataclass(frozen=True, slots=True)
 class _Dialect:
     """How a database says "all of these as a JSON list" and "one of these"."""
@@ -155,11 +139,15 @@ class _Dialect:
     def one_of(self, column: str, param: str, kind: str) -> str:
         return f"{column} {self.among.format(param=param, kind=kind)}"
 
-    def take(self, values: list[Any]) -> Any:  # noqa: ANN401 - what the driver takes
-        """A list as a parameter."""
+    def plain(self, value: UUID | str) -> UUID | str:
+        """A value as a parameter."""
+        return value.hex if self.array == "json_array" and isinstance(value, UUID) else value
+
+    def take(self, values: Iterable[UUID | str]) -> str | list[UUID | str]:
+        """Values as one parameter."""
         if self.array == "json_array":
-            return orjson.dumps([value.hex if isinstance(value, UUID) else value for value in values]).decode()
-        return values
+            return orjson.dumps([self.plain(value) for value in values]).decode()
+        return list(values)
 
 
 _ON = {

@@ -230,7 +230,7 @@ def take_out_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
             both_have_read.wait(0.5)
         return decide(*facts)
 
-    monkeypatch.setattr(reading, "_locking", lambda query: query)
+    monkeypatch.setitem(reading._LOCK, "postgresql", reading._LOCK["sqlite"])  # the same, without FOR UPDATE
     monkeypatch.setattr(batch, "decide", decide_together)
 
 
