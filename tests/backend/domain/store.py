@@ -10,7 +10,7 @@ from backend.domain.selling.outcomes import Changes, NewTicket, Outcome
 from backend.domain.selling.requests import Request
 
 HOLD_MS = 600_000
-ROWS = {"A": 4, "B": 3}  # seats of the class `seated`
+ROWS = {"A": 3, "B": 2}  # seats of the class `seated`
 LABELS = [f"{row}-{seat}" for row, seats in ROWS.items() for seat in range(1, seats + 1)]
 
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from backend.domain.selling import decide
 from backend.domain.selling.facts import places_of
-from backend.domain.selling.outcomes import Again, Held, MoneyBack, No, Paid, Started
+from backend.domain.selling.outcomes import Again, Ended, Held, MoneyBack, No, Paid, Started, Unchanged
 from backend.domain.selling.requests import (
     Expire,
     Hold,
@@ -23,17 +23,16 @@ from backend.domain.selling.requests import (
     StartPayment,
     Verdict,
 )
-from tests.backend.domain.store import HOLD_MS, LABELS, Store
+from tests.backend.domain.store import HOLD_MS, LABELS, Store, an_event
 
 lines = st.one_of(
-    st.builds(LineWanted, st.just("standing"), st.integers(0, 6)),
-    st.builds(LineWanted, st.just("seated"), st.integers(1, 5)),
-    st.lists(st.sampled_from(LABELS), min_size=1, max_size=3).map(
+    st.builds(LineWanted, st.just("standing"), st.integers(1, 3)),
+    st.builds(LineWanted, st.just("seated"), st.integers(1, 2)),
+    st.lists(st.sampled_from(LABELS), min_size=1, max_size=2).map(
         lambda labels: LineWanted("seated", len(labels), tuple(labels))
     ),
-    st.just(LineWanted("nowhere", 1)),
 )
-verdicts = st.sampled_from(["succeeded", "declined", "unknown"])
+verdicts = st.sampled_from(["succeeded", "succeeded", "declined", "unknown"])
 
 
 def key(scope: str, name: str, asked: object) -> Key:
@@ -43,84 +42,126 @@ def key(scope: str, name: str, asked: object) -> Key:
 class Shop(RuleBasedStateMachine):
     """Whatever happens, in whatever order: nothing oversold, no seat twice, money = tickets + refunds."""
 
-    orders = Bundle("orders")
-    payments = Bundle("payments")
-
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store()
+        self.store = Store(an_event(standing=4))
         self.now = 1_000_000
         self.counter = 0
         self.money: set[UUID] = set()  # payments for which money came
-        self.first_answers: dict[Hold, UUID] = {}
+        self.holds: list[Hold] = []  # those that were granted
 
     def new_id(self) -> UUID:
         self.counter += 1000  # ids of tickets follow those of orders
         return UUID(int=self.counter)
 
+    def an_order(self, data: st.DataObject) -> UUID:
+        """Mostly one that is held still."""
+        held = [one for one in self.holds if self.store.orders[one.order_id].state == "held"]
+        return data.draw(st.sampled_from(held or self.holds)).order_id
+
     def ask(self, request: Request) -> object:
         return self.store.ask([request], self.now)[0]
 
-    @rule(target=orders, wanted=st.lists(lines, min_size=1, max_size=3))
-    def hold(self, wanted: list[LineWanted]) -> UUID:
+    @rule(wanted=st.lists(lines, min_size=1, max_size=2))
+    def hold(self, wanted: list[LineWanted]) -> None:
         order = self.new_id()
         request = Hold(order, bytes(32), tuple(wanted), None, key("order", str(order), wanted))
         outcome = self.ask(request)
-        if isinstance(outcome, Held):
-            self.first_answers[request] = order
-            assert outcome.hold_expires_ms == self.now + HOLD_MS
-            assert sum(line.quantity for line in outcome.lines) == sum(line.quantity for line in wanted)
-            for line in outcome.lines:
-                assert line.class_number == 1 or len(line.seats) == line.quantity
-        else:
+        if not isinstance(outcome, Held):
             assert isinstance(outcome, No), outcome
-        return order
+            return
+        self.holds.append(request)
+        assert outcome.hold_expires_ms == self.now + HOLD_MS
+        assert sum(line.quantity for line in outcome.lines) == sum(line.quantity for line in wanted)
+        for line in outcome.lines:
+            assert line.class_number == 1 or len(line.seats) == line.quantity
 
+    @precondition(lambda self: self.holds)
     @rule(data=st.data())
     def repeat_a_hold(self, data: st.DataObject) -> None:
-        if self.first_answers:
-            request = data.draw(st.sampled_from(list(self.first_answers)))
-            outcome = self.ask(replace(request, order_id=self.new_id()))
-            assert isinstance(outcome, Again)
-            assert outcome.resource_id == self.first_answers[request]
+        request = data.draw(st.sampled_from(self.holds))
+        outcome = self.ask(replace(request, order_id=self.new_id()))
+        assert isinstance(outcome, Again)
+        assert outcome.resource_id == request.order_id
 
-    @rule(target=payments, order=orders)
-    def start_payment(self, order: UUID) -> tuple[UUID, UUID] | None:
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def start_payment(self, data: st.DataObject) -> None:
+        order = self.an_order(data)
         payment = self.new_id()
-        before = self.store.orders.get(order)
+        before = self.store.orders[order]
         outcome = self.ask(StartPayment(order, payment, "sandbox", key("payment", str(payment), order)))
         if isinstance(outcome, Started):
-            assert before
             assert before.state == "held"
             assert self.now < before.hold_expires_ms
             assert outcome.amount_minor == before.total_minor
-            return order, payment
-        assert isinstance(outcome, No)
-        return None
+        else:
+            assert isinstance(outcome, No)
 
-    @rule(pair=payments, verdict=verdicts)
-    def settle(self, pair: tuple[UUID, UUID] | None, verdict: Verdict) -> None:
-        if pair is None:
+    @precondition(lambda self: self.money)
+    @rule(data=st.data(), verdict=verdicts)
+    def hear_it_again(self, data: st.DataObject, verdict: Verdict) -> None:
+        payment = self.store.payments[data.draw(st.sampled_from(sorted(self.money)))]
+        assert self.ask(Settle(payment.order_id, payment.id, verdict, "ref")) == Unchanged()
+
+    @precondition(lambda self: self.store.payments)
+    @rule(data=st.data(), verdict=verdicts)
+    def settle(self, data: st.DataObject, verdict: Verdict) -> None:
+        waiting = [one for one in self.store.payments.values() if one.id not in self.money]
+        payment = data.draw(st.sampled_from(waiting or list(self.store.payments.values())))
+        before = self.store.orders[payment.order_id]
+        outcome = self.ask(Settle(payment.order_id, payment.id, verdict, "ref"))
+        if verdict != "succeeded":
             return
-        outcome = self.ask(Settle(*pair, verdict, "ref"))
-        if verdict == "succeeded":
-            again = pair[1] in self.money
-            assert isinstance(outcome, Paid | MoneyBack) != again
-            self.money.add(pair[1])
+        if payment.id in self.money:
+            assert outcome == Unchanged()
+        elif before.state == "cancelled":
+            assert outcome == MoneyBack(before.id, payment.id, "order_cancelled")
+        elif before.state == "paid":
+            assert outcome == MoneyBack(before.id, payment.id, "paid_twice")
+        elif before.state == "held":
+            assert outcome == Paid(before.id, payment.id)
+        else:
+            assert outcome in (Paid(before.id, payment.id, late=True), MoneyBack(before.id, payment.id, "no_room"))
+        self.money.add(payment.id)
 
-    @rule(order=consumes(orders))
-    def release(self, order: UUID) -> None:
-        self.ask(Release(order))
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def pay_again_after_a_decline(self, data: st.DataObject) -> None:
+        order = self.an_order(data)
+        first, second = self.new_id(), self.new_id()
+        if isinstance(self.ask(StartPayment(order, first, "sandbox", key("payment", str(first), order))), Started):
+            self.ask(Settle(order, first, "declined"))
+            if data.draw(st.booleans()):
+                self.ask(StartPayment(order, second, "sandbox", key("payment", str(second), order)))
 
-    @rule(order=orders)
-    def expire(self, order: UUID) -> None:
-        before = self.store.orders.get(order)
-        self.ask(Expire(order))
-        if before and before.state == "held" and self.now < before.hold_expires_ms:
-            assert self.store.orders[order].state == "held"
+    @rule(seats=st.booleans(), leave=st.integers(0, 1))
+    def others_take_nearly_all(self, seats: bool, leave: int) -> None:
+        one = self.store.event.classes[1 if seats else 0]
+        for _ in range(one.capacity - one.held - one.sold - leave):
+            order, wanted = self.new_id(), (LineWanted(one.code, 1),)
+            self.ask(Hold(order, bytes(32), wanted, None, key("order", str(order), wanted)))
 
-    @rule(seconds=st.sampled_from([1, 60, 601]))
-    def time_passes(self, seconds: int) -> None:
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        order = self.an_order(data)
+        has_open = any(
+            one.order_id == order and one.state in ("started", "unknown") for one in self.store.payments.values()
+        )
+        outcome = self.ask(Release(order))
+        assert not (has_open and isinstance(outcome, Ended))
+
+    @precondition(lambda self: self.holds)
+    @rule(seconds=st.sampled_from([1, 300, 601]))
+    def time_passes_and_holds_end(self, seconds: int) -> None:
+        self.now += 1000 * seconds
+        for order in list(self.store.orders.values()):
+            outcome = self.ask(Expire(order.id))
+            assert isinstance(outcome, Ended) == (order.state == "held" and self.now >= order.hold_expires_ms)
+
+    @rule(seconds=st.sampled_from([1, 300]))
+    def time_passes_unnoticed(self, seconds: int) -> None:
         self.now += 1000 * seconds
 
     @invariant()
@@ -158,7 +199,7 @@ class Shop(RuleBasedStateMachine):
         assert len(self.store.tickets) == expected
 
 
-Shop.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+Shop.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestShop = Shop.TestCase
 
 
