@@ -1,5 +1,6 @@
 """Fixtures that every room may ask for."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from sqlalchemy import Engine
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
 from tests.support.postgres import PostgresServer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: of the processes that share the tests, none is to end alone with a long one."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +36,21 @@ def _postgres_template(postgres: PostgresServer) -> str:
     return url.rpartition("/")[2]
 
 
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "truestub.sqlite"
+    engine = make_engine(f"sqlite:///{file}")
+    upgrade(engine)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database with the newest schema: every test that asks runs on both engines."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/truestub.sqlite"
-        engine = make_engine(url)
-        upgrade(engine)
-        engine.dispose()
-        yield url
+        template: Path = request.getfixturevalue("_sqlite_template")
+        yield f"sqlite:///{shutil.copy(template, tmp_path / 'truestub.sqlite')}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     url = server.create_database(request.getfixturevalue("_postgres_template"))
