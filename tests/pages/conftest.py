@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from backend.app import create_app
 from backend.settings import settings_from
 from tests.pages.gate_world import GateWorld
-from tests.pages.phones import chromium, phone
+from tests.pages.phones import WAIT_MS, chromium, phone
 
 Phone = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as running:
         yield running
 
@@ -60,7 +61,8 @@ def a_phone(playwright: Playwright, tmp_path: Path) -> Iterator[Phone]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One Chromium for the tests that need neither a camera nor a restart: each takes a context of its own."""
-    running = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"])
+    switches = ["--no-sandbox", "--disable-dev-shm-usage"]
+    running = playwright.chromium.launch(executable_path=chromium(), args=switches, timeout=WAIT_MS)
     yield running
     running.close()
 

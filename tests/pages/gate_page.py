@@ -19,6 +19,30 @@ _SCAN = """(digits) => {
   return press("Enter");
 }"""
 
+# A verdict may be gone before a test looks: an admission stays for 4 s. The page keeps every one it showed.
+_RECORD = """addEventListener("DOMContentLoaded", () => {
+  const verdict = document.getElementById("gate-verdict");
+  window.shownVerdicts = [];
+  if (verdict === null) return;
+  const note = () => verdict.hidden || shownVerdicts.push({ code: verdict.dataset.code, words: verdict.innerText });
+  new MutationObserver(note).observe(verdict, { attributes: true, attributeFilter: ["data-code"] });
+})"""
+
+
+def record_verdicts(context: BrowserContext) -> None:
+    """For `shown_verdicts`; before the page is opened."""
+    context.add_init_script(_RECORD)
+
+
+def shown_verdicts(page: Page) -> list[str]:
+    """The codes of all verdicts that filled the screen since the page was loaded, oldest first."""
+    return [one["code"] for one in page.evaluate("shownVerdicts")]
+
+
+def await_verdict(page: Page, code: str) -> None:
+    """It fills the screen, or did."""
+    page.wait_for_function("(code) => shownVerdicts.some((one) => one.code === code)", arg=code, timeout=WAIT_MS)
+
 
 @dataclass
 class GatePage:
@@ -31,6 +55,7 @@ class GatePage:
     def visit(cls, context: BrowserContext, site: str, world: GateWorld, language: str = "en") -> "GatePage":
         """Opens the page; the world answers for the server."""
         world.serve(context)
+        record_verdicts(context)
         page = context.new_page()
         watched = Watched(page)
         page.goto(f"{site}/gate/{language}")
@@ -61,7 +86,7 @@ class GatePage:
         return self.page.locator(".scans-list li").first.get_attribute("data-code") or ""
 
     def await_verdict(self, code: str) -> None:
-        expect(self.page.locator(f"#gate-verdict[data-code={code}]")).to_be_visible(timeout=WAIT_MS)
+        await_verdict(self.page, code)
 
     @property
     def scans(self) -> int:
@@ -69,11 +94,8 @@ class GatePage:
 
     @property
     def verdict(self) -> str:
-        return self.page.locator("#gate-verdict").inner_text()
-
-    @property
-    def status(self) -> str:
-        return self.page.locator("#gate-status").inner_text()
+        """The words of the last verdict, even if it has made way for the camera."""
+        return str(self.page.evaluate("shownVerdicts.at(-1).words"))
 
     def sync(self) -> None:
         """Press "Sync now"."""
@@ -81,11 +103,11 @@ class GatePage:
         self.page.locator("#gate-menu .menu-buttons button").first.click()
         self.page.locator("#gate-menu .menu-buttons button").last.click()
         expect(self.page.locator("#gate-menu")).not_to_be_visible()
-        expect(self.page.locator("#gate-status")).not_to_have_attribute("aria-busy", "true", timeout=WAIT_MS)
+        expect(self.page.locator("#gate-status")).not_to_have_attribute("aria-busy", "true")
 
     def waiting(self, number: int) -> None:
         """So many admissions were not handed over, says the strip at the top."""
-        expect(self.page.locator(".status-waiting")).to_have_text(f"{number} unsent", timeout=WAIT_MS)
+        expect(self.page.locator(".status-waiting")).to_have_text(f"{number} unsent")
 
 
 def small_phone(browser: Browser, **options: Any) -> BrowserContext:

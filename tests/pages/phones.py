@@ -1,7 +1,8 @@
 """Chromium as a phone: 390 by 844, with or without a camera, with a profile that outlives it."""
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page, Playwright
 
 WIDTH, HEIGHT = 390, 844
-WAIT_MS = 15_000
+WAIT_MS = 120_000  # a deadline for what must come, on the busiest machine; nothing waits so long when all is well
+POLL_MS = 100
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -37,6 +39,7 @@ def phone(
         str(profile),
         executable_path=chromium(),
         args=switches,
+        timeout=WAIT_MS,
         viewport={"width": WIDTH, "height": HEIGHT},
         device_scale_factor=2,
         has_touch=True,
@@ -47,6 +50,14 @@ def phone(
         yield context
     finally:
         context.close()
+
+
+def await_on(page: Page, ready: Callable[[], Any], what: str) -> None:
+    """Asks `ready` until it answers something true, while the page and its routes go on."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not ready():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        page.wait_for_timeout(POLL_MS)
 
 
 class Watched:

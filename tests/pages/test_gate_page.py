@@ -11,6 +11,7 @@ from credential.keylist import sign_key_list
 from tests.pages import gate_world
 from tests.pages.gate_page import GatePage, small_phone
 from tests.pages.gate_world import BOB, BOBS, BUNDLER, LATER, REKEYED, STRANGER, GateWorld
+from tests.pages.phones import await_on
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_works_with_the_server_dead_and_hands_over_later(gate: GatePage) -> None
 def test_hand_over_goes_on_where_it_was_cut_off(gate: GatePage) -> None:
     gate.world.answer_next = 0  # the server says it took nothing
     assert gate.scan(gate.world.full()) == "admit"
-    gate.page.wait_for_timeout(1500)
+    await_on(gate.page, lambda: gate.world.received, "the hand-over")
     gate.waiting(1)
     gate.world.answer_next = None
     gate.sync()
@@ -225,7 +226,7 @@ def test_clock_behind_its_data_asks_for_a_challenge(context: BrowserContext, sit
 
 
 def test_age_and_risk_of_the_data_are_said_in_words(gate: GatePage) -> None:
-    assert "Data up to date" in gate.status
+    expect(gate.page.locator(".status-age")).to_have_text("Data up to date")
     gate.world.alive = False
     gate.page.clock.set_system_time(gate.world.now + 20 * 60)
     expect(gate.page.locator(".status-age")).to_have_text("Data 20 min old")

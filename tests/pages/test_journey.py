@@ -6,6 +6,7 @@ Two phones, each with a profile that outlives it; the wallet's screen is what th
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,15 @@ from credential.codes import FullCode
 from credential.digits import from_digits
 from tests.pages.camera import code_picture, film, from_screenshot
 from tests.pages.conftest import Phone
+from tests.pages.gate_page import await_verdict, record_verdicts, shown_verdicts
 from tests.pages.phones import Watched
-from tests.pages.wallet_page import read_code, read_digits
+from tests.pages.wallet_page import code_shot, read_code, read_digits
 from tests.support.installation import Installation, wait_until
 
 EXAMPLE = Path("examples/concert.toml")
 SLUG = "summer-night"
 TICKETS = 2
-WAIT_MS = 40_000  # on a busy machine
-SHOWN, AWAY = 3.0, 2.4  # seconds before the camera, and away from it for longer than `OUT_OF_VIEW_MS`
+SHOWN, AWAY = 3.0, 2.4  # seconds before the camera, and away from it for longer than `OUT_OF_VIEW_MS`; then again
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def _set_up_the_gate(platform: Installation, a_phone: Phone) -> None:
     page.goto(f"{platform.url}/gate/en")
     page.locator("#setup-code").fill(code)
     page.locator("#gate-stage button[type=submit]").click()
-    expect(page.locator("#gate-title")).to_contain_text("Paper Lanterns", timeout=WAIT_MS)
+    expect(page.locator("#gate-title")).to_contain_text("Paper Lanterns")
     _await_worker(page)
     context.close()
 
@@ -84,8 +85,8 @@ def _buy_and_put_into_the_wallet(platform: Installation, a_phone: Phone) -> None
     page.locator("#quantity-standing").select_option(str(TICKETS))
     page.get_by_role("button", name="Continue to payment").click()
     page.get_by_role("button", name="Pay €99.00").click()
-    page.locator("#to-wallet").click(timeout=WAIT_MS)  # once the tickets are ready
-    expect(page.locator(".ticket[data-state=shown]")).to_have_count(TICKETS, timeout=WAIT_MS)
+    page.locator("#to-wallet").click()  # once the tickets are ready
+    expect(page.locator(".ticket[data-state=shown]")).to_have_count(TICKETS)
     _await_worker(page)
     context.close()
 
@@ -102,7 +103,7 @@ def _show_in_flight_mode(platform: Installation, a_phone: Phone) -> tuple[bytes,
     pictures = []
     for _ticket in range(2):
         expect(page.locator(".code-space[data-kind=full]")).to_be_visible()
-        pictures.append(page.screenshot())
+        pictures.append(code_shot(page))
         ticket = page.locator(".code-space").get_attribute("data-ticket")
         page.get_by_role("button", name="Next ticket").click()
         expect(page.locator(".code-space")).not_to_have_attribute("data-ticket", ticket or "")
@@ -113,34 +114,37 @@ def _show_in_flight_mode(platform: Installation, a_phone: Phone) -> tuple[bytes,
 
 
 def _scan_what_the_camera_sees(platform: Installation, a_phone: Phone, camera: Path, shown_at: int) -> None:
-    """Admitted; again: already used; ten minutes later: stale; altered: forged. Then the server is back."""
+    """Admitted; again: already used; ten minutes later: stale; altered: forged. Then the server is back.
+
+    The film is a loop, and the gate's clock stands still between its steps: however seldom a busy machine looks at the
+    film, what is shown stays fresh until the test says that ten minutes have passed.
+    """
     context = a_phone("gate", camera=camera)
+    record_verdicts(context)
     page = context.new_page()
     watched = Watched(page)
     page.goto(f"{platform.url}/gate/en")
-    page.clock.set_system_time(shown_at + 5)
+    page.clock.set_fixed_time(shown_at + 5)
     page.locator("#gate-stage button.big").click()
-    _await_verdict(page, "admit")
-    _await_verdict(page, "forged")
-    _await_verdict(page, "already_used")
-    page.clock.set_system_time(shown_at + 10 * 60)
-    _await_verdict(page, "stale")
+    for code in ("admit", "already_used", "forged"):
+        await_verdict(page, code)
+    page.clock.set_fixed_time(shown_at + 10 * 60)
+    await_verdict(page, "stale")
+    of_the_ticket = [code for code in shown_verdicts(page) if code != "forged"]
+    assert [code for code, _again in groupby(of_the_ticket)] == ["admit", "already_used", "stale"]
+    assert of_the_ticket.count("admit") == 1
     expect(page.locator(".status-waiting")).to_have_text("1 unsent")
     platform.start("web")
     wait_until(platform.web_answers, "the web server")
     page.locator("#gate-more").click()
     page.locator("#gate-menu .menu-buttons button").first.click()
-    expect(page.locator(".status-waiting")).to_have_text("0 unsent", timeout=WAIT_MS)
+    expect(page.locator(".status-waiting")).to_have_text("0 unsent")
     assert not watched.complaints
-
-
-def _await_verdict(page: Page, code: str) -> None:
-    expect(page.locator(f"#gate-verdict[data-code={code}]")).to_be_visible(timeout=WAIT_MS)
 
 
 def _await_worker(page: Page) -> None:
     """The page is kept for flight mode."""
-    page.wait_for_function("() => navigator.serviceWorker.ready.then(() => true)", timeout=WAIT_MS)
+    page.wait_for_function("() => navigator.serviceWorker.ready.then(() => true)")
 
 
 def _with_doors_open(text: str) -> str:

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from credential.codes import Answer, CompactCode, FullCode, decode_code
 from credential.digits import from_digits
 from credential.results import Malformed
-from tests.pages.phones import WAIT_MS, Watched
+from tests.pages.phones import Watched, await_on
 from tests.pages.wallet_world import WalletWorld
 
 
@@ -32,7 +32,7 @@ class WalletPage:
 
     def await_states(self, state: str, count: int) -> "WalletPage":
         """So many tickets are "shown", "getting_ready", "elsewhere", "lost", "withdrawn" or "past"."""
-        expect(self.page.locator(f".ticket[data-state={state}]")).to_have_count(count, timeout=WAIT_MS)
+        expect(self.page.locator(f".ticket[data-state={state}]")).to_have_count(count)
         return self
 
     def show(self, at: int = 0) -> "WalletPage":
@@ -44,17 +44,28 @@ class WalletPage:
     @property
     def code(self) -> FullCode | CompactCode | Answer:
         """What a decoder reads from a picture of the screen."""
-        return read_code(self.page.screenshot())
+        return read_code(code_shot(self.page))
 
     def await_kind(self, kind: str) -> None:
         expect(self.page.locator(f".code-space[data-kind={kind}]")).to_be_visible()
 
 
+def code_shot(page: Page) -> bytes:
+    """A picture of the screen with one code that a decoder reads; taken again where the screen was just being drawn."""
+    shots: list[bytes] = []
+
+    def is_read() -> bool:
+        shots.append(page.screenshot())
+        return len(_codes(shots[-1])) == 1
+
+    await_on(page, is_read, "a code that can be read")
+    return shots[-1]
+
+
 def read_digits(png: bytes) -> str:
     """The one code in a picture."""
-    found = zxingcpp.read_barcodes(Image.open(io.BytesIO(png)))
-    assert len(found) == 1
-    return str(found[0].text)
+    (code,) = _codes(png)
+    return code
 
 
 def read_code(png: bytes) -> FullCode | CompactCode | Answer:
@@ -63,3 +74,7 @@ def read_code(png: bytes) -> FullCode | CompactCode | Answer:
     code = decode_code(payload)
     assert not isinstance(code, Malformed)
     return code
+
+
+def _codes(png: bytes) -> list[str]:
+    return [found.text for found in zxingcpp.read_barcodes(Image.open(io.BytesIO(png)))]

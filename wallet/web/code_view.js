@@ -121,6 +121,7 @@ export class CodeView {
 
   async draw(kind, now, nineDigits = null) {
     const ticket = this.tickets[this.at];
+    const turn = this.drawing = {};
     const credential = decodeCredential(ticket.credential);
     try {
       const key = await this.vault.key(ticket.ticketId, "current");
@@ -130,7 +131,7 @@ export class CodeView {
         compact: () => presentCompact(credential, ticket.eventIndex, now, sign),
         answer: () => answerChallenge(credential, nineDigits, now, sign),
       }[kind]();
-      if (ticket !== this.tickets[this.at]) return; // the holder has gone on meanwhile
+      if (turn !== this.drawing) return; // the holder has gone on meanwhile
       const space = Math.min(innerWidth, Math.max(200, innerHeight - BELOW));
       drawCode(this.picture, digits, space);
       this.picture.dataset.kind = kind;
