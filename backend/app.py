@@ -1,8 +1,6 @@
 """The web application: `create_app(services)` for tests and tools, `create_app_from_environment()` for a server."""
 
-import importlib
 import os
-from importlib.util import find_spec
 from typing import Any
 
 from apiflask import APIFlask
@@ -12,15 +10,13 @@ from backend.i18n import set_language
 from backend.logs import configure_logs
 from backend.ops.supervise import die_with_parent
 from backend.settings import Settings, settings_from
-from backend.web import openapi
+from backend.web import apps, events, finding, gates, openapi, orders, pages, payments, status, tickets
 from backend.web.language import current_language
 from backend.web.problems import install_problems
 from backend.web.requests import MAX_BODY_BYTES
 from backend.wiring import Services, wire
 
-BLUEPRINTS = (  # modules of backend.web
-    *("events", "orders", "finding", "payments", "status", "tickets", "gates", "apps", "pages"),
-)
+PARTS = (events, orders, finding, payments, status, tickets, gates, apps, pages)
 
 _HEADERS = {  # of every answer that does not set its own
     "X-Content-Type-Options": "nosniff",
@@ -54,9 +50,8 @@ def create_app(wiring: Settings | Services) -> APIFlask:
             answer.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return answer
 
-    for name in BLUEPRINTS:  # after the defaults, so that what they add to an answer comes first
-        if find_spec(f"backend.web.{name}"):
-            app.register_blueprint(importlib.import_module(f"backend.web.{name}").bp)
+    for part in PARTS:  # after the defaults, so that what they add to an answer comes first
+        app.register_blueprint(part.bp)
     return app
 
 

@@ -1,7 +1,23 @@
-"""python -m verifier: the same as truestub-gate."""
+"""`truestub-gate`, also as `python -m verifier`. Ctrl-C ends it without a stack trace, even while it loads."""
 
+import signal
 import sys
 
-from verifier.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """The command's exit code."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's `&` may have switched it off
+    if ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a moment, in which nothing is begun
+    from verifier import cli  # noqa: PLC0415 - slow, so only once Ctrl-C is quiet
+
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = cli.main()
+    if ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done, but for the interpreter's own clearing up
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 from verifier import config as configs
 from verifier.bundle_store import BundleStore, Refused
@@ -49,7 +50,11 @@ WORLD = World(clock=time.time, timer=time.monotonic, draw=secrets.randbelow)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    asked = _parser().parse_args(arguments)
+    try:
+        asked = _parser().parse_args(arguments)
+    except GateError as error:
+        complain(error.code, error.sentence)
+        return EXIT_USAGE
     if getattr(asked, "no_network", False):
         forbid_network()
     try:
@@ -209,8 +214,14 @@ def _synced_lines(synced: Synced) -> Iterator[str]:
             yield _("{what}: version {n} is still the newest.").format(what=what, n=one.version)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sentence = _("{message}. See: {program} --help")
+        raise GateError("bad_arguments", sentence.format(message=message, program=self.prog))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="truestub-gate", description=_("Checks tickets at a gate, with no network."))
+    parser = _Parser(prog="truestub-gate", description=_("Checks tickets at a gate, with no network."))
     default = os.environ.get(DATA_VARIABLE) or str(Path.home() / ".truestub-gate")
     parser.add_argument("--data", type=Path, default=Path(default), help=_("this gate's folder"))
     commands = parser.add_subparsers(required=True)
@@ -234,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "argparse._SubParsersAction[_Parser]",
     name: str,
     command: Callable[[argparse.Namespace, Folder], int],
     help_: str,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +18,17 @@ _WIDTH = 60
 
 
 def say(text: str) -> None:
-    """To standard output, at once: a verdict must not wait in a buffer."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """To standard output, at once: a verdict must not wait in a buffer. `GateError("no_screen")` if that fails."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        _let_go_of_stdout()
+        sentence = _(
+            "Verdicts can't be shown any more ({why}). Start again where they can be seen, and scan the last code once "
+            "more: if it was used just now, its holder was admitted."
+        )
+        raise GateError("no_screen", sentence.format(why=error.strerror)) from error
 
 
 def complain(code: str, sentence: str) -> None:
@@ -34,6 +43,13 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _let_go_of_stdout() -> None:
+    # What is left in the buffer would be tried again, and complained of, when the interpreter ends.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def as_text(verdict: Verdict, words: Words, in_colour: bool) -> str:

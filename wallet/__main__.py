@@ -1,7 +1,21 @@
-"""`python -m wallet` is `truestub-wallet`."""
+"""`truestub-wallet`, also as `python -m wallet`. Ctrl-C ends it without a stack trace, even while it loads."""
 
+import signal
 import sys
 
-from wallet.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """The command's exit code."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's `&` may have switched it off
+    if ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a moment, in which nothing is begun
+    from wallet import cli  # noqa: PLC0415 - slow, so only once Ctrl-C is quiet
+
+    code = cli.main(interruptible=ours)
+    if ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done, but for the interpreter's own clearing up
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

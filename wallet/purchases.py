@@ -29,7 +29,7 @@ from wallet.trust import check_event
 PAYMENT_WAIT_SECONDS = 60.0  # for a provider that has not answered the platform
 _POLL_SECONDS = 1.0
 _OPEN = (PurchaseState.WANTED, PurchaseState.HELD, PurchaseState.PAID)
-_CLOSING = frozenset({"hold_expired", "order_cancelled", "order_refunded", "payment_too_late"})
+_CLOSING = frozenset({"hold_expired", "order_cancelled", "order_refunded", "payment_differs", "payment_too_late"})
 
 
 def unfinished(wallet: OpenedWallet) -> list[Purchase]:

@@ -1,12 +1,12 @@
 """`truestub event`: put events on sale from files."""
 
-import importlib
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from backend.chain.jobs import enqueue_create_event
 from backend.i18n import gettext as _
 from backend.sales.events import create_event_from_file, prepare_event
 from backend.settings import settings_from
@@ -26,8 +26,7 @@ def create(file: Annotated[Path, typer.Argument(help="the event, as in examples/
     services = wire(settings_from(os.environ))
     try:
         event_id, plan = create_event_from_file(services.engine, file)
-        jobs = importlib.import_module("backend.chain.jobs")
-        prepare_event(services.engine, services.signer, event_id, jobs.enqueue_create_event)
+        prepare_event(services.engine, services.signer, event_id, enqueue_create_event)
     finally:
         services.close()
     typer.echo(

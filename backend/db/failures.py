@@ -21,6 +21,8 @@ def failure_of(error: BaseException) -> Failure | None:
     """None: the statement or the data was wrong, and trying again will not help."""
     if isinstance(error, PoolTimeout):
         return "unreachable"
+    if isinstance(error, sqlite3.Error):  # of a file of our own that has no engine
+        return _sqlite(error)
     if not isinstance(error, DBAPIError):
         return None
     cause = error.orig

@@ -1,7 +1,7 @@
 """What works, what waits, since when: in words for people, in states for programs.
 
-Taken from database rows, which the workers keep up to date, and from whether the signer's local socket opens. Nothing
-here waits for a chain node.
+Taken from database rows, which the workers keep up to date, from whether the signer's local socket opens, and from the
+room on the data folder's disk. Nothing here waits for a chain node.
 """
 
 import socket
@@ -18,11 +18,14 @@ from backend.db.failures import failure_of
 from backend.db.models import Chain, ChainJob, Event, Outbox, Payment, Ticket
 from backend.i18n import gettext as _
 from backend.i18n import ngettext
+from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES
 from backend.ops.outages import open_diagnoses
 from backend.sales.answers import rfc3339
+from backend.sales.payments.flow import OTHER_MONEY
 
 SIGNER_SECONDS = 0.25  # a local socket opens at once or not at all
 SLOW_PAYMENT_MS = 30_000  # a payment open for longer than this is worth a word
+DIFFERENT_PAYMENT_MS = 24 * 3600 * 1000  # how long a payment of other money than asked for is told of
 QUIET_INDEX_MS = 30_000  # an index that heard nothing of its node for longer is old
 NOT_ON_CHAIN = ("queued", "signed", "sent")
 
@@ -39,8 +42,9 @@ class Component:
     since: str | None = None
 
 
-def status_now(engine: Engine, signer_socket: Path) -> dict[str, Any]:
-    """The status; also when the database is away."""
+def status_now(engine: Engine, signer_socket: Path, free: int | None) -> dict[str, Any]:
+    """The status; also when the database is away. `free`: bytes left on the data folder's disk, none if not known."""
+    disk = _disk(free)
     try:
         with read(engine) as connection:
             now = now_ms(connection)
@@ -48,14 +52,16 @@ def status_now(engine: Engine, signer_socket: Path) -> dict[str, Any]:
             parts = [
                 _sales(connection),
                 _payments(connection, now),
+                _amounts(connection, now),
                 _signer(signer_socket),
                 _minting(connection, queued),
                 _index(connection, now),
+                disk,
             ]
     except Exception as error:
         if failure_of(error) is None:
             raise
-        return _without_database()
+        return _without_database(disk)
     return {
         "summary": _summary(parts),
         "state": "works" if all(part.state == "works" for part in parts) else "partly",
@@ -103,6 +109,23 @@ def _payments(connection: Connection, now: int) -> Component:
         )
         return Component("payments", "works", sentence % refunds)
     return Component("payments", "works", _("Payments work"))
+
+
+def _amounts(connection: Connection, now: int) -> Component:
+    different = select(func.count(), func.max(Payment.changed_ms)).where(
+        Payment.state.in_(("refunding", "refunded")),
+        Payment.reason.in_(OTHER_MONEY),
+        Payment.changed_ms > now - DIFFERENT_PAYMENT_MS,
+    )
+    count, since = connection.execute(different).one()
+    if not count:
+        return Component("amounts", "works", _("Payments come in the amounts and currencies asked for"))
+    sentence = ngettext(
+        "%d payment of another amount or currency than asked for goes back: look at the provider's settings",
+        "%d payments of other amounts or currencies than asked for go back: look at the provider's settings",
+        count,
+    )
+    return Component("amounts", "waits", sentence % count, rfc3339(since))
 
 
 def _signer(path: Path) -> Component:
@@ -161,6 +184,17 @@ def _index(connection: Connection, now: int) -> Component:
     return Component("index", "works", _("The index is at block %(block)d") % words)
 
 
+def _disk(free: int | None) -> Component:
+    if free is None or free >= LOW_DISK_BYTES:
+        return Component("disk", "works", _("There is room on the disk"))
+    words = {"free": free // 1024**2}
+    if free >= FULL_DISK_BYTES:
+        sentence = _("Only %(free)d MiB are left on the disk: make room before sales stop") % words
+        return Component("disk", "waits", sentence)
+    sentence = _("The disk is full (%(free)d MiB left): sales stop until there is room. Nothing is lost") % words
+    return Component("disk", "down", sentence)
+
+
 def _summary(parts: list[Component]) -> str:
     full_stop = _(".")  # the language's own
     troubled = [
@@ -169,12 +203,12 @@ def _summary(parts: list[Component]) -> str:
     return " ".join(troubled) if troubled else _("Everything works.")
 
 
-def _without_database() -> dict[str, Any]:
+def _without_database(disk: Component) -> dict[str, Any]:
     sentence = _("The database does not answer: nothing can be sold right now, nothing is lost. Gates go on working.")
     return {
         "summary": sentence,
         "state": "down",
         "mints_queued": None,
         "at": None,
-        "components": [asdict(Component("sales", "down", sentence))],
+        "components": [asdict(Component("sales", "down", sentence)), asdict(disk)],
     }

@@ -27,7 +27,13 @@ def till_refusal(code: str) -> Refusal:
             sentence = _("This takes longer than usual; send the same request again, with the same key, to learn more")
             pause = SHORT_PAUSE_SECONDS
         case "storage_full":
-            sentence = _("We can't store anything right now; nothing was charged or lost. Try again in a minute")
+            sentence = _("We can't store anything right now: this was not done and not charged. Try again in a minute")
+            pause = STORAGE_PAUSE_SECONDS
+        case "payment_unrecorded":
+            sentence = _(
+                "Your payment may have gone through, but we can't write it down right now. Send the same request "
+                "again, with the same key, in a minute: you are not charged twice"
+            )
             pause = STORAGE_PAUSE_SECONDS
         case _:
             sentence = _("Our database does not answer; send the same request again, with the same key, in a moment")

@@ -13,7 +13,7 @@ from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales import orders
 from backend.sales.order_view import order_view, paid_answer
-from backend.sales.payments.flow import PaymentView, pay
+from backend.sales.payments.flow import OTHER_MONEY, PaymentView, pay
 from backend.sales.words import refusal
 from backend.web.models import HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
 from backend.web.problems import problem
@@ -106,6 +106,12 @@ def _payment_answer(engine: Engine, paid: PaymentView) -> Response:
             return problem(Refusal("payment_declined", sentence, {"reason": paid.reason}))
         case "started" | "unknown":
             return Response(reply(order_view(engine, paid.order_id)), 202, mimetype=JSON, headers={"Retry-After": "2"})
+        case _ if paid.reason in OTHER_MONEY:
+            sentence = _(
+                "Another amount or currency arrived than the order costs; that money is on its way back. "
+                "Order again, or ask the organiser"
+            )
+            return problem(Refusal("payment_differs", sentence, {"reason": paid.reason}))
         case _:
             sentence = _("The payment came when the tickets were gone; your money is on its way back")
             return problem(Refusal("payment_too_late", sentence, {"reason": paid.reason}))

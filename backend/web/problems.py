@@ -57,7 +57,7 @@ _STATUS = {
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
     500: ("internal_error",),
     503: (
-        *("too_busy", "answer_unknown", "storage_full", "database_unreachable"),
+        *("too_busy", "answer_unknown", "storage_full", "payment_unrecorded", "database_unreachable"),
         *("signer_unreachable", "signer_busy", "signer_failed", "no_usable_key", "not_initialised"),
     ),
 }

@@ -3,6 +3,7 @@
 from apiflask import APIBlueprint
 from flask import Response
 
+from backend.ops.disk import free_bytes
 from backend.ops.status import status_now
 from backend.web.pages.errors import wants_page
 from backend.web.pages.status import status_page
@@ -22,7 +23,7 @@ def healthz() -> Response:
 def status() -> Response:
     """What works, what waits, and since when, in words."""
     parts = services()
-    now = status_now(parts.engine, parts.settings.signer_socket)
+    now = status_now(parts.engine, parts.settings.signer_socket, free_bytes(parts.settings.data_dir))
     if wants_page():
         return status_page(now)
     return Response(reply(now), 503 if now["state"] == "down" else 200, mimetype="application/json")

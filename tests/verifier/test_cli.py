@@ -366,3 +366,25 @@ def test_set_up_twice_keeps_the_log(folder: Path, platform: Platform, capsys: py
 
 def test_token_is_for_the_owner_only(folder: Path) -> None:
     assert (folder / "token").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("command", [[], ["nonsense"], ["scan", "--no-such"], ["init", "--number", "north"]])
+def test_wrong_usage_has_a_code_and_says_where_help_is(folder: Path, command: list[str]) -> None:
+    done = gate(folder, *command)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"bad_arguments: ")
+    assert b"--help" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_screen_that_breaks_is_not_called_a_disk_and_the_entry_is_not_lost(folder: Path, platform: Platform) -> None:
+    with open("/dev/full", "wb") as broken:  # noqa: PTH123 - a device
+        program = [sys.executable, "-m", "verifier", "--data", str(folder), "scan"]
+        typed = platform.full().encode() + b"\n"
+        done = subprocess.run(program, input=typed, stdout=broken, stderr=subprocess.PIPE, timeout=SECONDS, check=False)
+
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"no_screen: ")
+    assert done.stderr.count(b"\n") == 1
+    assert codes(scan(folder, platform.full())) == ["already_used"]

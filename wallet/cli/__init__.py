@@ -1,7 +1,7 @@
 """`truestub-wallet`: a buyer's command line. Each command is a module of this folder; only the chosen one is loaded."""
 
-import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -12,13 +12,16 @@ from wallet.errors import WalletError
 from wallet.i18n import gettext as _
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, interruptible: bool = False) -> int:
     """Run one command; its exit code (`wallet.cli.exits`)."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     out = Output(as_json="--json" in arguments)
     try:
         args = parser().parse_args(arguments)
-        return _run(args, out)
+        module = importlib.import_module(f"wallet.cli.{args.module}")
+        if interruptible:  # from here on Ctrl-C has something to say
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code: int = module.run(args, out)
     except WalletError as error:
         return out.error(error)
     except KeyboardInterrupt:
@@ -34,9 +37,4 @@ def main(argv: Sequence[str] | None = None) -> int:
             "A mistake in this program (%s). Nothing is lost; run it again with --debug and report what it says."
         )
         return out.error(WalletError("internal_error", sentence % type(error).__name__))
-
-
-def _run(args: argparse.Namespace, out: Output) -> int:
-    module = importlib.import_module(f"wallet.cli.{args.module}")
-    code: int = module.run(args, out)
     return code

@@ -50,7 +50,7 @@ class MoneyBack:
 
     order_id: UUID
     payment_id: UUID
-    why: str  # no_room | order_cancelled | paid_twice | event_cancelled
+    why: str  # no_room | order_cancelled | paid_twice | event_cancelled | another_amount | another_currency
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def settle(book: Book, request: Settle) -> Outcome:
 def _money_came(book: Book, order: OrderFacts, payment: PaymentFacts, request: Settle) -> Outcome:
     if payment.state not in (*OPEN_PAYMENTS, "declined"):
         return Unchanged()  # its ticket was given, or its refund is on the way
-    why = _why_no_ticket(book, order)
+    why = _other_money(book, order, request) or _why_no_ticket(book, order)
     if why is not None:
         book.set_payment(payment, "refunding", request.reference, why)
         back = MoneyBack(order.id, payment.id, why)
@@ -65,6 +65,15 @@ def _money_came(book: Book, order: OrderFacts, payment: PaymentFacts, request: S
     book.set_order(order, "paid")
     book.add_tickets(order, custody)
     return Paid(order.id, payment.id, late)
+
+
+def _other_money(book: Book, order: OrderFacts, request: Settle) -> str | None:
+    """Money that is not what was asked for buys nothing: less would be a gift to the buyer, more one to us."""
+    if request.currency is not None and request.currency != book.event.currency:
+        return "another_currency"
+    if request.amount_minor is not None and request.amount_minor != order.total_minor:
+        return "another_amount"
+    return None
 
 
 def _why_no_ticket(book: Book, order: OrderFacts) -> str | None:

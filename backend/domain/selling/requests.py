@@ -48,13 +48,18 @@ class StartPayment:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """What the provider said of a payment; it may say so late, twice, or in another order."""
+    """What the provider said of a payment; it may say so late, twice, or in another order.
+
+    `amount_minor` and `currency` (ISO 4217) are what it took, where it says so.
+    """
 
     order_id: UUID
     payment_id: UUID
     verdict: Verdict
     reference: str | None = None
     reason: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

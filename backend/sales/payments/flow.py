@@ -16,12 +16,13 @@ from backend.db.engine import read
 from backend.db.models import Order, Payment
 from backend.domain.selling.outcomes import Again, MoneyBack, No, Noted, Paid, Started
 from backend.domain.selling.requests import Settle, StartPayment
-from backend.errors import Refused
+from backend.errors import Refused, refuse
 from backend.killpoints import reach
 from backend.sales.payments.interface import Charge, Provider, Said, Silent
 from backend.sales.till.till import Tills
 
 OPEN = ("started", "unknown")
+OTHER_MONEY = ("another_amount", "another_currency")  # reasons for which money went back and an operator should look
 
 _log = logging.getLogger(__name__)
 
@@ -74,20 +75,27 @@ def pay(
         case _:
             raise AssertionError(outcome)
     reach("pay.charged")
-    return settle(engine, tills, payment, said)
+    try:
+        return settle(engine, tills, payment, said)
+    except Refused as refused:
+        if refused.refusal.code == "storage_full" and said.verdict != "declined":
+            raise refuse("payment_unrecorded", "") from refused  # money may have been taken
+        raise
 
 
 def settle(engine: Engine, tills: Tills, payment: PaymentView, said: Said) -> PaymentView:
     """Take note of what the provider said; the payment as it stands then."""
-    if said.amount_minor is not None and said.amount_minor != payment.amount_minor:
-        _log.error("payment %s: the provider took %d, not %d", payment.id, said.amount_minor, payment.amount_minor)
-        said = replace(said, verdict="unknown", reason="amount_differs")
-    request = Settle(payment.order_id, payment.id, said.verdict, said.reference, said.reason)
+    request = Settle(
+        payment.order_id, payment.id, said.verdict, said.reference, said.reason, said.amount_minor, said.currency
+    )
     outcome = tills.of(payment.event_id).ask(request)
     match outcome:
         case Paid():
             return replace(payment, state="succeeded", body=outcome.body)
         case MoneyBack():
+            if outcome.why in OTHER_MONEY:
+                taken, asked = (said.amount_minor, said.currency), (payment.amount_minor, payment.currency)
+                _log.error("payment %s: the provider took %s, not %s; it goes back", payment.id, taken, asked)
             return replace(payment, state="refunding", reason=outcome.why)
         case Noted():
             return replace(payment, state=outcome.state, reason=said.reason)

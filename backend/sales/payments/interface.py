@@ -33,13 +33,17 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a provider says of a payment. `amount_minor` is what it took, where it says so."""
+    """What a provider says of a payment. `amount_minor` and `currency` (ISO 4217, capitals) are what it took.
+
+    Where a provider leaves them out, it is taken at its word that they are what was asked for.
+    """
 
     payment_id: UUID
     verdict: Verdict
     reference: str | None = None
     reason: str | None = None
     amount_minor: int | None = None
+    currency: str | None = None
 
 
 class Provider(Protocol):

@@ -9,6 +9,7 @@ happens to the platform and is what the money is counted by. What it does is dec
 - `late`: says "not yet", takes the money `LATE_SECONDS` later, and notifies.
 - `double`: takes the money and notifies twice.
 - `out_of_order`: takes the money and notifies "taken", then "not yet", as if the second had been on its way longer.
+- `short`: takes one minor unit less than it was asked to; `foreign`: takes the number in another currency.
 - `decline_then_approve`: declines, and takes the money `LATE_SECONDS` later after all.
 """
 
@@ -17,12 +18,14 @@ import hmac
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from backend.domain.selling.requests import Verdict
 from backend.errors import refuse
@@ -31,8 +34,9 @@ from backend.sales.payments.interface import Charge, Said, Silent
 
 TOKENS = (
     *("approve", "decline", "timeout_then_approve", "silent", "late", "double", "out_of_order"),
-    "decline_then_approve",
+    *("decline_then_approve", "short", "foreign"),
 )
+FOREIGN_CURRENCY = "XTS"  # ISO 4217's code for tests
 LATE_SECONDS = 2.0
 SIGNATURE_HEADER = "Truestub-Sandbox-Signature"
 SIGNATURE_SECONDS = 300  # how old a notification may be
@@ -56,6 +60,18 @@ class Letter:
     id: int
     headers: dict[str, str]
     body: bytes
+
+
+class _Letter(BaseModel):
+    """What a notification says. Its signature was checked; a field we don't know may be new, and is left alone."""
+
+    model_config = ConfigDict(strict=True)
+
+    payment_id: UUID
+    verdict: Verdict
+    reference: str
+    amount_minor: int
+    currency: str
 
 
 class Sandbox:
@@ -92,17 +108,17 @@ class Sandbox:
         return said
 
     def look_up(self, payment_id: UUID) -> Said | None:
-        with self._lock:
+        with self._answering():
             row = self._row(payment_id)
         if row is None:
             return None
-        amount, verdict, taken_at = row
+        amount, currency, verdict, taken_at = row
         if taken_at is not None and taken_at <= time.time():
-            return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount)
+            return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount, currency)
         return Said(payment_id, verdict, None, "card_declined" if verdict == "declined" else None)
 
     def refund(self, payment_id: UUID) -> None:
-        with self._lock:
+        with self._answering():
             self._book.execute(
                 "UPDATE charges SET refunded_at = coalesce(refunded_at, ?) WHERE payment_id = ?",
                 (time.time(), str(payment_id)),
@@ -111,11 +127,10 @@ class Sandbox:
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said:
         self._check_signature(headers.get(SIGNATURE_HEADER, ""), body, now)
         try:
-            fields = orjson.loads(body)
-            amount = fields.get("amount_minor")
-            return Said(UUID(fields["payment_id"]), fields["verdict"], fields["reference"], None, amount)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            letter = _Letter.model_validate_json(body)
+        except ValidationError as error:
             raise refuse("notification_unreadable", _("The notification can't be read")) from error
+        return Said(letter.payment_id, letter.verdict, letter.reference, None, letter.amount_minor, letter.currency)
 
     # --- the bank's other side ------------------------------------------------------------------------------------
 
@@ -123,7 +138,7 @@ class Sandbox:
         """Notifications that should have arrived by `now` and were not handed over yet."""
         with self._lock:
             rows = self._book.execute(
-                "SELECT n.id, n.payment_id, n.verdict, c.amount_minor FROM notifications n "
+                "SELECT n.id, n.payment_id, n.verdict, c.amount_minor, c.currency FROM notifications n "
                 "JOIN charges c USING (payment_id) WHERE n.delivered = 0 AND n.due_at <= ? ORDER BY n.id",
                 (now,),
             ).fetchall()
@@ -147,10 +162,15 @@ class Sandbox:
     def _charge_once(self, charge: Charge, now: float) -> None:
         verdict: Verdict = "unknown"
         taken_at: float | None = now
+        amount, currency = charge.amount_minor, charge.currency
         letters: list[tuple[Verdict, float]] = []
         match charge.token:
             case "approve" | "timeout_then_approve":
                 verdict = "succeeded"
+            case "short":
+                verdict, amount = "succeeded", amount - 1
+            case "foreign":
+                verdict, currency = "succeeded", FOREIGN_CURRENCY
             case "decline":
                 verdict, taken_at = "declined", None
             case "late":
@@ -164,8 +184,8 @@ class Sandbox:
                 verdict, taken_at = "declined", now + LATE_SECONDS
                 letters = [("succeeded", taken_at)]
         key = str(charge.payment_id)
-        row = (key, charge.amount_minor, charge.currency, charge.token, verdict, taken_at)
-        with self._lock:
+        row = (key, amount, currency, charge.token, verdict, taken_at)
+        with self._answering():
             self._book.execute("BEGIN IMMEDIATE")
             done = self._book.execute("INSERT OR IGNORE INTO charges VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
             if letters and done.rowcount:
@@ -175,20 +195,32 @@ class Sandbox:
                 )
             self._book.execute("COMMIT")
 
-    def _row(self, payment_id: UUID) -> tuple[int, Verdict, float | None] | None:
-        found: tuple[int, Verdict, float | None] | None = self._book.execute(
-            "SELECT amount_minor, verdict, taken_at FROM charges WHERE payment_id = ?", (str(payment_id),)
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """The book for one request; a bank that can't read or write its book does not answer."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                if self._book.in_transaction:
+                    self._book.execute("ROLLBACK")
+                raise Silent from error
+
+    def _row(self, payment_id: UUID) -> tuple[int, str, Verdict, float | None] | None:
+        found: tuple[int, str, Verdict, float | None] | None = self._book.execute(
+            "SELECT amount_minor, currency, verdict, taken_at FROM charges WHERE payment_id = ?", (str(payment_id),)
         ).fetchone()
         return found
 
-    def _letter(self, row: tuple[int, str, str, int], now: float) -> Letter:
-        number, payment_id, verdict, amount = row
+    def _letter(self, row: tuple[int, str, str, int, str], now: float) -> Letter:
+        number, payment_id, verdict, amount, currency = row
         body = orjson.dumps(
             {
                 "payment_id": payment_id,
                 "verdict": verdict,
                 "reference": f"sandbox-{payment_id}",
                 "amount_minor": amount,
+                "currency": currency,
             }
         )
         return Letter(number, {SIGNATURE_HEADER: f"t={int(now)},v1={self._mac(int(now), body)}"}, body)

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, current_app, make_response, render_template
 
 from backend.i18n import gettext as _
+from backend.ops.disk import free_bytes
 from backend.ops.status import status_now
 from backend.web.language import current_language
 from backend.web.requests import services
@@ -40,9 +41,11 @@ def status_page(now: dict[str, Any]) -> Response:
     titles = {
         "sales": _("Sales"),
         "payments": _("Payments"),
+        "amounts": _("Amounts paid"),
         "signer": _("Codes for phones"),
         "minting": _("Entries on the chain"),
         "index": _("Index of the chain"),
+        "disk": _("Disk"),
     }
     page = render_template("status.html", now=now, titles=titles)
     return make_response(page, HTTPStatus.SERVICE_UNAVAILABLE if now["state"] == "down" else HTTPStatus.OK)
@@ -53,6 +56,6 @@ _lock = threading.Lock()
 
 def _waiting() -> str | None:
     parts = services()
-    now = status_now(parts.engine, parts.settings.signer_socket)
+    now = status_now(parts.engine, parts.settings.signer_socket, free_bytes(parts.settings.data_dir))
     troubled = (one for one in now["components"] if one["state"] != "works" and one["name"] in BUYERS_CARE)
     return next((str(one["sentence"]) for one in troubled), None)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli import COMMANDS, GROUPS
+
 EXAMPLE = Path(__file__).parents[3] / "examples/concert.toml"
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -73,3 +75,22 @@ def test_web_names_a_port_in_use(truestub: Command) -> None:
         other.listen()
         done = truestub("web", TRUESTUB_WEB_PORT=str(other.getsockname()[1]))
     assert failure(done) == "port_in_use"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["event", "create"], ["keys", "list", "--no-such"], ["gate", "renew", "x", "north"]]
+)
+def test_wrong_usage_has_a_code_and_says_where_help_is(truestub: Command, arguments: list[str]) -> None:
+    done = truestub(*arguments)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("bad_arguments: ")
+    assert done.stderr.count("\n") == 1
+    assert "truestub --help" in done.stderr
+
+
+def test_every_command_is_there(truestub: Command) -> None:
+    shown = truestub("--help").stdout
+
+    for name in (*COMMANDS, *GROUPS):
+        assert f" {name} " in shown

@@ -125,6 +125,19 @@ class Shop(RuleBasedStateMachine):
             assert outcome in (Paid(before.id, payment.id, late=True), MoneyBack(before.id, payment.id, "no_room"))
         self.money.add(payment.id)
 
+    @precondition(lambda self: any(one.id not in self.money for one in self.store.payments.values()))
+    @rule(data=st.data(), other=st.sampled_from(["another_amount", "another_currency"]))
+    def other_money_comes(self, data: st.DataObject, other: str) -> None:
+        waiting = [one for one in self.store.payments.values() if one.id not in self.money]
+        payment = data.draw(st.sampled_from(waiting))
+        order = self.store.orders[payment.order_id]
+        amount = order.total_minor + (other == "another_amount")
+        currency = "XTS" if other == "another_currency" else self.store.event.currency
+        outcome = self.ask(Settle(order.id, payment.id, "succeeded", "ref", None, amount, currency))
+        assert outcome == MoneyBack(order.id, payment.id, other)
+        assert self.store.orders[order.id] == order, "the order is as it was, and may be paid once more"
+        self.money.add(payment.id)
+
     @precondition(lambda self: self.holds)
     @rule(data=st.data())
     def pay_again_after_a_decline(self, data: st.DataObject) -> None:

@@ -5,14 +5,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 
 from backend.db.models import Order, Outbox, Payment, Ticket
 from backend.sales.expiry import expire_holds
 from backend.sales.payments import interface, outbox, reconcile, sandbox
 from backend.sales.payments.sandbox import SIGNATURE_HEADER, Letter, Sandbox
+from backend.sales.till import batch, writing
 from backend.wiring import Services
 from tests.support.buyer import Buyer, problem
 from tests.support.checker import check_sales
@@ -234,6 +237,69 @@ def test_too_late_money_is_said_to_the_buyer_who_waits(buyer: Buyer, services: S
     buyer.held({"class": "floor", "quantity": 8})
     assert problem(buyer.pay(order, "timeout_then_approve", key="the-very-same-key-1")) == (409, "payment_too_late")
     send_refunds(services)
+    money_adds_up(services, bank)
+
+
+@pytest.mark.parametrize(("token", "reason"), [("short", "another_amount"), ("foreign", "another_currency")])
+def test_other_money_than_was_asked_for_goes_back_and_buys_nothing(
+    buyer: Buyer, client: FlaskClient, services: Services, bank: Sandbox, token: str, reason: str
+) -> None:
+    order = buyer.held()
+    answer = buyer.pay(order, token, key="the-very-same-key-2")
+    assert problem(answer) == (409, "payment_differs")
+    assert answer.get_json()["reason"] == reason
+    assert problem(buyer.pay(order, token, key="the-very-same-key-2")) == (409, "payment_differs")
+    assert buyer.look(order)["state"] == "held", "not stuck: it can be paid once more"
+    amounts = next(one for one in client.get("/status").get_json()["components"] if one["name"] == "amounts")
+    assert amounts["state"] == "waits", "an operator is told"
+    assert send_refunds(services) == 1
+    assert bank.balance() == {}
+    assert buyer.pay(order).status_code == 200
+    money_adds_up(services, bank)
+
+
+def test_notification_of_another_amount_does_not_give_a_ticket(
+    buyer: Buyer, client: FlaskClient, services: Services, bank: Sandbox
+) -> None:
+    order = buyer.held()
+    buyer.pay(order, "late")
+    bank._book.execute("UPDATE charges SET amount_minor = amount_minor - 1, verdict = 'unknown'")
+    until(lambda: deliver_all(client, bank))
+    assert buyer.look(order)["payment"] == {"state": "refunding", "reason": "another_amount"}
+    assert buyer.look(order)["tickets"] == []
+    send_refunds(services)
+    money_adds_up(services, bank)
+
+
+def test_money_that_was_taken_while_the_disk_is_full_is_not_called_not_charged(
+    buyer: Buyer, services: Services, bank: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = buyer.held()
+    with monkeypatch.context() as broken:
+        write = writing.write
+
+        def full_at_the_settling(connection: Any, event: Any, changes: Any, *rest: Any) -> None:
+            if changes.payments:
+                raise OperationalError("UPDATE", {}, psycopg.errors.DiskFull("no space left"))
+            write(connection, event, changes, *rest)
+
+        broken.setattr(batch, "write", full_at_the_settling)
+        answer = buyer.pay(order, key="the-very-same-key-3")
+        assert problem(answer) == (503, "payment_unrecorded")
+        assert bank.balance() == {"EUR": PRICE}
+        assert "not charged" not in answer.get_json()["detail"].replace("not charged twice", "")
+    assert buyer.pay(order, key="the-very-same-key-3").status_code == 200
+    money_adds_up(services, bank)
+
+
+def test_a_bank_that_cannot_write_its_book_is_silent_not_broken(
+    buyer: Buyer, services: Services, bank: Sandbox
+) -> None:
+    order = buyer.held()
+    bank._book.execute("PRAGMA query_only = 1")
+    assert buyer.pay(order, key="the-very-same-key-4").status_code == 202
+    bank._book.execute("PRAGMA query_only = 0")
+    assert buyer.pay(order, key="the-very-same-key-4").status_code == 200
     money_adds_up(services, bank)
 
 

@@ -1,5 +1,6 @@
 """/status says what works, what waits and since when, from rows alone."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from backend.db.models import Chain, ChainJob, Diagnosis
+from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES
 from backend.wiring import Services
 from tests.support.buyer import Buyer
 
@@ -110,3 +112,22 @@ def test_a_silent_payment_is_told(client: FlaskClient, buyer: Buyer, monkeypatch
 
 def test_a_dead_signer_is_told(client: FlaskClient) -> None:
     assert component(client, "signer")["state"] == "down"
+
+
+@pytest.mark.parametrize(
+    ("free", "state", "words"),
+    [
+        (LOW_DISK_BYTES, "works", "room"),
+        (LOW_DISK_BYTES - 1, "waits", "make room before sales stop"),
+        (FULL_DISK_BYTES - 1, "down", "The disk is full"),
+    ],
+)
+def test_a_disk_that_fills_up_is_told_before_and_after(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, free: int, state: str, words: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=free))
+    disk = component(client, "disk")
+    assert disk["state"] == state
+    assert words in disk["sentence"]
+    status = client.get("/status").get_json()
+    assert (words in status["summary"]) == (state != "works")
