@@ -30,6 +30,8 @@ def current_language() -> str:
     """The language of this request, one of `LANGUAGES`."""
     if not has_request_context():
         return "en"
+    if "HTTP_COOKIE" not in request.environ and "HTTP_ACCEPT_LANGUAGE" not in request.environ:
+        return "en"  # most programs: nothing to parse
     return choose(request.cookies.get(_COOKIE), request.accept_languages.values())
 
 

@@ -33,6 +33,7 @@ ANSWER_SECONDS = 20.0  # how long a request waits for its answer
 RETRY_SECONDS = 8.0  # how long a batch of unknown fate is run again
 RETRY_PAUSE_SECONDS = 0.05  # doubles up to a second
 REMEMBERED_ORDERS = 20_000  # in memory, to spare each payment a look-up
+GATHER_SECONDS = 0.005  # in a crowd, how long a batch waits for more; see docs/decisions/0008-till.md
 IDLE_SECONDS = 60.0  # a thread without work ends
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Till:
         self._event_id = event_id
         self._queue: Queue[_Waiting] = Queue(MAX_WAITING)
         self._lock = threading.Lock()  # of `_thread`
+        self._crowd = 0  # requests in the last batch
         self._thread: threading.Thread | None = None
         self._memory = SeatMemory(event_id)  # of the writer thread
         self._sold_out = SoldOut(engine, event_id)  # of the writer thread
@@ -110,10 +112,13 @@ class Till:
                         return
                 continue
             try:
+                if self._crowd > 1:  # a lone buyer waits for nobody
+                    time.sleep(GATHER_SECONDS)
                 while len(waiting) < MAX_BATCH:
                     waiting.append(self._queue.get_nowait())
             except Empty:
                 pass
+            self._crowd = len(waiting)
             self._serve(waiting)
 
     def _serve(self, waiting: list[_Waiting]) -> None:

@@ -62,7 +62,7 @@ _PAYMENT_STATES = Update(
     },
     types={"id": "uuid", "new_state": "text", "new_ref": "text", "new_reason": "text", "new_changed_ms": "bigint"},
 )
-_WRITER = Writer(
+WRITER = Writer(
     (
         *(_STOCK, _ORDERS, _LINES, _ORDER_STATES, _CLAIMS),
         *(_PAYMENTS, _PAYMENT_STATES, _KEYS, _TICKETS, _OUTBOX),
@@ -95,7 +95,7 @@ def write(connection: Connection, event: EventFacts, changes: Changes, now_ms: i
         _OUTBOX.param: _outbox(changes, now_ms),
     }
     if any(new_or_changed.values()):
-        _WRITER.write(connection, new_or_changed)
+        WRITER.write(connection, new_or_changed)
 
 
 def _stock(event: EventFacts, changes: Changes) -> list[dict[str, Any]]:

@@ -1,0 +1,323 @@
+"""How fast the till sells over HTTP, as ratios to limits measured in the same run: `make bench-sales`.
+
+Real processes on loopback: granian with the whole application, worker, signer, a chain node that mints, PostgreSQL with
+fsync on, and this client, all on the same cores. `--quick` takes a few seconds for each figure and a smaller database,
+for work on a shared machine; `--only NAME` measures one part. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, func, select, text
+
+from backend.db.engine import make_engine, read
+from backend.db.migrate import upgrade
+from backend.db.models import Event, Stock, Ticket, Token
+from backend.ops.supervise import die_with_parent
+from tests.benchmarks import sales_talk
+from tests.support.checker import check_sales
+from tests.support.installation import Installation, wait_until
+from tests.support.load import Measured, converse
+from tests.support.postgres import PostgresServer, free_port
+from tests.support.shop import EVENT, put_on_sale
+
+CONNECTIONS = 32
+RACE_CONNECTIONS, RACE_TRIES, RACE_TICKETS = 64, 10_000, 500
+ROOMY = 1_000_000  # more than a run can sell
+PARTS = ("limits", "hot", "shapes", "race", "growth", "sqlite")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure. Seconds, and tickets of the large event."""
+
+    hot: float
+    other: float
+    sold_before: int
+
+
+FULL = Effort(hot=20, other=5, sold_before=1_000_000)
+QUICK = Effort(hot=4, other=2, sold_before=100_000)
+
+
+class Bench:
+    """One run: its figures, in the order they were measured."""
+
+    def __init__(self, effort: Effort) -> None:
+        self.effort = effort
+        self.figures: dict[str, Any] = {}
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    def sell(
+        self, shop: Installation, slug: str, seconds: float, connections: int = CONNECTIONS, *, what: str, **order: Any
+    ) -> tuple[Measured, Measured]:
+        """Orders for `seconds`; what single requests and whole orders took."""
+        requests, orders = Measured(), Measured()
+        converse(shop.web_port, connections, sales_talk.buyers(slug, seconds, orders, **order), requests)
+        orders.seconds = requests.seconds
+        self.row(what, orders.per_second, "orders/s", requests)
+        return requests, orders
+
+    def row(self, what: str, rate: float, unit: str, requests: Measured) -> None:
+        times = f"{requests.percentile_ms(0.5):.1f} / {requests.percentile_ms(0.99):.1f} ms"
+        self.rows.append((what, f"{rate:,.0f} {unit}", times, ""))
+        print(f"{what}: {rate:,.0f} {unit}, p50/p99 {times}", file=sys.stderr, flush=True)
+
+    def note(self, **figures: float | str) -> None:
+        for name, value in figures.items():
+            self.figures[name] = round(value, 3) if isinstance(value, float) else value
+
+
+def main() -> None:
+    arguments = _arguments()
+    bench = Bench(QUICK if arguments.quick else FULL)
+    parts = arguments.only or PARTS
+    server = PostgresServer()
+    try:
+        server.start()
+        with tempfile.TemporaryDirectory(prefix="truestub-bench-") as folder:
+            if "limits" in parts:
+                _limits(bench, server)
+            if set(parts) & {"hot", "shapes", "race", "growth"}:
+                with _shop(Path(folder) / "pg", server.create_database()) as shop:
+                    _measure(bench, shop, parts)
+            if "sqlite" in parts:
+                with _shop(Path(folder) / "lite", "") as shop:
+                    slug = _event(shop, "embedded")
+                    _requests, orders = bench.sell(shop, slug, bench.effort.other, what="SQLite, 32 connections")
+                    bench.note(sqlite_orders_per_s=orders.per_second)
+    finally:
+        server.stop()
+    _tell(bench)
+
+
+def _measure(bench: Bench, shop: Installation, parts: tuple[str, ...]) -> None:
+    engine = make_engine(shop.database_url)
+    try:
+        hot = _event(shop, "hot", {"A": "1-5000", "B": "1-5000"})
+        bench.sell(shop, hot, 1.0, what="(warm-up)")
+        if "hot" in parts:
+            _hot(bench, shop, engine, hot)
+        if "shapes" in parts:
+            _shapes(bench, shop, hot)
+        if "race" in parts:
+            _race(bench, shop, engine)
+        if "growth" in parts:
+            _growth(bench, shop, engine)
+        bench.note(**_memory(shop))
+        problems = check_sales(engine).problems if "growth" not in parts else []
+        if problems:
+            raise SystemExit(f"a promise was broken: {problems[:3]}")
+    finally:
+        engine.dispose()
+
+
+def _limits(bench: Bench, server: PostgresServer) -> None:
+    """A bare Flask route and a bare group-commit writer, behind the same server."""
+    url, port = server.create_database(), free_port()
+    engine = make_engine(url)
+    upgrade(engine)
+    event = put_on_sale(engine)
+    engine.dispose()
+    command = [sys.executable, "-m", "tests.benchmarks.sales_limits", str(port), url, str(event)]
+    process = subprocess.Popen(command, preexec_fn=die_with_parent)  # noqa: PLW1509 - only prctl
+    try:
+        wait_until(lambda: _listens(port), "the bare server")
+        bare = converse(port, CONNECTIONS, sales_talk.bare(bench.effort.other), Measured())
+        bench.row("bare Flask route", bare.per_second, "requests/s", bare)
+        orders = Measured()
+        writer = converse(port, CONNECTIONS, sales_talk.bare_orders(bench.effort.other, orders), Measured())
+        orders.seconds = writer.seconds
+        bench.row("bare group commit, same rows", orders.per_second, "orders/s", writer)
+        bench.note(bare_flask_requests_per_s=bare.per_second, bare_writer_orders_per_s=orders.per_second)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _hot(bench: Bench, shop: Installation, engine: Engine, slug: str) -> None:
+    requests, orders = bench.sell(shop, slug, bench.effort.hot, what="one hot event, 32 connections")
+    bench.note(
+        orders_per_s=orders.per_second,
+        p99_ms=requests.percentile_ms(0.99),
+        order_p99_ms=orders.percentile_ms(0.99),
+        orders=len(orders.taken),
+    )
+    flask, writer = (bench.figures.get(name) for name in ("bare_flask_requests_per_s", "bare_writer_orders_per_s"))
+    if flask and writer:
+        bench.note(
+            vs_bare_flask=2 * orders.per_second / flask,  # requests to requests
+            vs_bare_writer=orders.per_second / writer,
+        )
+    with read(engine) as connection:
+        sold = connection.scalar(select(func.count()).select_from(Ticket).where(Ticket.token_id.is_not(None)))
+        minted = connection.scalar(select(func.count()).select_from(Token))
+    bench.note(tickets_batched=int(sold or 0), tickets_minted=int(minted or 0))
+
+
+def _shapes(bench: Bench, shop: Installation, slug: str) -> None:
+    seconds = bench.effort.other
+    for connections in (1, 8):
+        _requests, orders = bench.sell(shop, slug, seconds, connections, what=f"{connections} connection(s)")
+        bench.note(**{f"orders_per_s_{connections}": orders.per_second})
+    for quantity in (2, 8):
+        _requests, orders = bench.sell(shop, slug, seconds, what=f"orders of {quantity}", quantity=quantity)
+        bench.note(**{f"orders_of_{quantity}_per_s": orders.per_second})
+    _requests, orders = bench.sell(shop, slug, seconds, what="reserved seats", code="balcony")
+    bench.note(seated_orders_per_s=orders.per_second)
+
+
+def _race(bench: Bench, shop: Installation, engine: Engine) -> None:
+    """Ten thousand tries for five hundred tickets."""
+    slug = _event(shop, "rush", floor=RACE_TICKETS)
+    race, requests = sales_talk.Race(RACE_TRIES), Measured()
+    converse(shop.web_port, RACE_CONNECTIONS, sales_talk.racers(slug, race), requests)
+    with read(engine) as connection:
+        stock = connection.execute(
+            select(Stock.sold, Stock.held)
+            .join(Event, Event.id == Stock.event_id)
+            .where(Event.slug == slug, Stock.class_number == 1)
+        ).one()
+    if (race.sold, stock.sold, stock.held) != (RACE_TICKETS, RACE_TICKETS, 0):
+        raise SystemExit(f"the race was lost: {race.sold} answered, {stock.sold} sold, {stock.held} held")
+    away = Measured(taken=race.turned_away, seconds=race.last_refusal - race.first_refusal)
+    bench.row(f"race: {len(away.taken)} of {race.tries} turned away", away.per_second, "answers/s", away)
+    bench.note(race_sold=race.sold, race_answers_per_s=away.per_second, race_p99_ms=away.percentile_ms(0.99))
+
+
+def _growth(bench: Bench, shop: Installation, engine: Engine) -> None:
+    """The same orders with 10^3 and with 10^6 tickets sold before, by turns."""
+    few, many = _event(shop, "small"), _event(shop, "large")
+    _sell_before(engine, few, 1_000)
+    _, before = bench.sell(shop, few, bench.effort.other, what="1,000 sold before")
+    _sell_before(engine, many, bench.effort.sold_before)
+    _, after = bench.sell(shop, many, bench.effort.other, what=f"{bench.effort.sold_before:,} sold before")
+    bench.note(growth_ratio=before.per_second / after.per_second, growth_to=bench.effort.sold_before)
+
+
+def _sell_before(engine: Engine, slug: str, count: int) -> None:
+    """Rows of `count` single-ticket orders, batched and minted long ago, as the till writes them."""
+    with engine.begin() as connection:
+        event = connection.execute(select(Event.id).where(Event.slug == slug)).scalar_one()
+        values = {"event": event, "count": count, "slug": slug}
+        connection.execute(text("SET LOCAL synchronous_commit = off"))
+        # The ids are spread as random ones would be in a year of selling; their order is what an index sees.
+        connection.execute(
+            text(
+                "CREATE TEMP TABLE past ON COMMIT DROP AS "
+                "SELECT n, gen_random_uuid() AS id FROM generate_series(1, :count) n"
+            ),
+            values,
+        )
+        for statement in _PAST:
+            connection.execute(text(statement), values)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in ("orders", "order_lines", "payments", "idempotency_keys", "tickets", "stock"):
+            connection.execute(text(f"VACUUM ANALYZE {table}"))
+        connection.execute(text("CHECKPOINT"))
+
+
+_PAST = (
+    """INSERT INTO orders (id, event_id, state, secret_hash, quantity, total_minor, currency, hold_expires_ms,
+       created_ms, paid_ms)
+       SELECT id, :event, 'paid', sha256(id::text::bytea), 1, 4950, 'EUR', n, n, n FROM past""",
+    """INSERT INTO order_lines (order_id, position, class_number, quantity, unit_price_minor)
+       SELECT id, 0, 1, 1, 4950 FROM past""",
+    """INSERT INTO payments (id, order_id, provider, provider_ref, idempotency_key, amount_minor, currency, state,
+       created_ms, changed_ms)
+       SELECT id, id, 'sandbox', 'sandbox-' || id, id::text, 4950, 'EUR', 'succeeded', n, n FROM past""",
+    """INSERT INTO idempotency_keys (scope, key, request_hash, resource_id, status, body, created_ms)
+       SELECT 'order', encode(sha256(id::text::bytea), 'hex'), sha256(id::text::bytea), id, 201, repeat('x', 300), n
+       FROM past""",
+    """INSERT INTO tickets (id, event_id, order_id, position, class_number, seat_number, owner, state, batch_number,
+       token_id, serial, epoch, binding_number, sold_ms, changed_ms)
+       SELECT id, :event, id, 0, 1, 0, substr(sha256(id::text::bytea), 1, 20), 'valid', 1 + n / 1000,
+       ((1 + n / 1000)::bigint << 16) | (n % 1000), 1, 0, 0, n, n FROM past""",
+    "UPDATE stock SET sold = sold + :count WHERE event_id = :event AND class_number = 1 AND :slug = :slug",
+)
+
+
+@contextmanager
+def _shop(folder: Path, database_url: str) -> Iterator[Installation]:
+    """An installation of real processes, minting."""
+    folder.mkdir()
+    shop = Installation(folder, database_url, TRUESTUB_BATCH_WAIT_SECONDS="60")
+    try:
+        shop.start("node", "node", "start", "--port", str(shop.node_port))
+        shop.run("init")
+        shop.start("signer", "signer", "run")
+        wait_until((folder / "platform" / "signer.sock").exists, "the signer")
+        shop.start("web")
+        shop.start("work")
+        wait_until(shop.web_answers, "the web server")
+        yield shop
+    finally:
+        shop.close()
+
+
+def _event(shop: Installation, slug: str, rows: dict[str, str] | None = None, floor: int = ROOMY) -> str:
+    """A new event on sale."""
+    lines = ", ".join(f'{{row = "{row}", seats = "{seats}"}}' for row, seats in (rows or {"A": "1-6"}).items())
+    file = shop.folder / f"{slug}.toml"
+    file.write_text(EVENT.format(slug=slug, floor=floor, max_per_order=8, rows=lines))
+    shop.run("event", "create", str(file))
+    return slug
+
+
+def _memory(shop: Installation) -> dict[str, float]:
+    """Peak resident memory of each process of ours, in MB, and the largest."""
+    peaks = {
+        f"peak_mb_{name}": max(map(_peak_mb, _family(shop.processes[name].pid))) for name in ("web", "work", "signer")
+    }
+    peaks["peak_mb_client"] = _peak_mb(os.getpid())
+    return {**peaks, "peak_mb": max(peaks[f"peak_mb_{name}"] for name in ("web", "work", "signer"))}
+
+
+def _family(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [pid, *(one for child in found.stdout.split() for one in _family(int(child)))]
+
+
+def _peak_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _tell(bench: Bench) -> None:
+    table = Table("what", "rate", "p50 / p99 of a request", box=None)
+    for what, rate, times, _ in bench.rows:
+        table.add_row(what, rate, times)
+    Console(width=110).print(table)
+    load = os.getloadavg()[0]
+    bench.note(cores=os.cpu_count() or 0, load_at_end=float(load), quick=str(bench.effort is QUICK).lower())
+    print(json.dumps(bench.figures))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, a smaller database")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; may be repeated")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
