@@ -32,6 +32,7 @@ GROUPS = {  # name of the group -> module with an `app`
     "chain": "chain",
     "index": "index",
     "node": "node",
+    "incident": "incident",
 }
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = range(3)
 

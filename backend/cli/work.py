@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from secrets import token_hex
-from threading import Event
+from threading import Event, Thread
 
 import typer
 
@@ -20,6 +20,7 @@ from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
+from backend.ops.watch import Watcher
 from backend.sales.expiry import expire_holds
 from backend.sales.payments.delivery import deliver
 from backend.sales.payments.outbox import run_due
@@ -42,6 +43,8 @@ def work() -> None:
     try:
         typer.echo(_("The worker runs."))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+        watcher = Watcher(services.engine, settings.data_dir, settings.signer_socket, services.clock, holder)
+        Thread(target=watcher.run, args=(stop,), name="watcher", daemon=True).start()
         run_tasks(services.engine, tasks_of(services, transport), holder, stop)
     finally:
         transport.close()

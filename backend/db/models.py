@@ -549,3 +549,46 @@ class GateRecord(Base):
     payload: Mapped[bytes]
     received_ms: Mapped[int] = mapped_column(Millis)
     __table_args__ = (Index(None, "event_id", "token_id"),)
+
+
+# --- what people are told ---------------------------------------------------------------------------------------------
+
+
+class Incident(Base):
+    """Something that people are told of: a fault we noticed, a word of the operators, or work they announced."""
+
+    __tablename__ = "incidents"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))  # fault | posted | maintenance
+    component: Mapped[str] = mapped_column(String(16))  # see backend.ops.incidents.GROUP
+    cause: Mapped[str] = mapped_column(String(40))
+    state: Mapped[str] = mapped_column(String(8))  # waits | down
+    facts: Mapped[dict[str, Any]]  # of its sentence, as last seen
+    opened_ms: Mapped[int] = mapped_column(Millis)  # of maintenance: when the work begins
+    until_ms: Mapped[int | None] = mapped_column(Millis)  # when announced work ends
+    closed_ms: Mapped[int | None] = mapped_column(Millis)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # written after it closed
+    __table_args__ = (
+        Index(
+            "uq_incidents_open_fault",  # one at a time, whoever watches
+            "component",
+            unique=True,
+            postgresql_where=text("closed_ms IS NULL AND kind = 'fault'"),
+            sqlite_where=text("closed_ms IS NULL AND kind = 'fault'"),
+        ),
+        Index(None, "opened_ms"),
+    )
+
+
+class IncidentNote(Base):
+    """What happened in an incident, in order: its timeline, and what subscribers are sent."""
+
+    __tablename__ = "incident_notes"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"), index=True)
+    at_ms: Mapped[int] = mapped_column(Millis)
+    what: Mapped[str] = mapped_column(String(12))  # opened | changed | said | closed
+    cause: Mapped[str] = mapped_column(String(40))
+    facts: Mapped[dict[str, Any]]
+    text_en: Mapped[str | None] = mapped_column(Text)  # operators' own words
+    text_zh: Mapped[str | None] = mapped_column(Text)

@@ -8,14 +8,12 @@ from typing import Any
 
 from flask import Response, current_app, make_response, render_template
 
-from backend.i18n import gettext as _
-from backend.ops.disk import free_bytes
+from backend.ops.incident_words import title
 from backend.ops.status import status_now
 from backend.web.language import current_language
 from backend.web.requests import services
 
 REMEMBER_SECONDS = 3.0  # a banner may be so old; pages are asked for more often than that
-BUYERS_CARE = ("sales", "payments", "signer", "minting")  # components whose trouble a banner tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class _Remembered:
 
 
 def waiting() -> str | None:
-    """One sentence on what waits or is down just now; none when all is well. Remembered for a moment."""
+    """What waits or is down just now, or is announced; none when all is well. Remembered for a moment."""
     language = current_language()
     memory: dict[str, _Remembered] = current_app.extensions.setdefault("truestub_waiting", {})
     known = memory.get(language)
@@ -36,19 +34,16 @@ def waiting() -> str | None:
     return known.sentence
 
 
-def status_page(now: dict[str, Any]) -> Response:
+def status_page(now: dict[str, Any], history: list[dict[str, Any]]) -> Response:
     """The status for people."""
-    titles = {
-        "sales": _("Sales"),
-        "payments": _("Payments"),
-        "amounts": _("Amounts paid"),
-        "signer": _("Codes for phones"),
-        "minting": _("Entries on the chain"),
-        "index": _("Index of the chain"),
-        "disk": _("Disk"),
-    }
-    page = render_template("status.html", now=now, titles=titles)
+    names = {one["name"]: title(one["name"]) for one in now["components"]}
+    page = render_template("status.html", now=now, titles=names, history=history)
     return make_response(page, HTTPStatus.SERVICE_UNAVAILABLE if now["state"] == "down" else HTTPStatus.OK)
+
+
+def incident_page(incident: dict[str, Any]) -> Response:
+    """One incident with its timeline and report."""
+    return make_response(render_template("incident.html", one=incident))
 
 
 _lock = threading.Lock()
@@ -56,6 +51,5 @@ _lock = threading.Lock()
 
 def _waiting() -> str | None:
     parts = services()
-    now = status_now(parts.engine, parts.settings.signer_socket, free_bytes(parts.settings.data_dir))
-    troubled = (one for one in now["components"] if one["state"] != "works" and one["name"] in BUYERS_CARE)
-    return next((str(one["sentence"]) for one in troubled), None)
+    told: str | None = status_now(parts.engine, parts.settings.signer_socket, parts.settings.data_dir)["banner"]
+    return told

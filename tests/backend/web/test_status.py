@@ -103,7 +103,7 @@ def test_a_node_that_was_just_heard_means_all_is_well(client: FlaskClient, servi
 
 
 def test_a_silent_payment_is_told(client: FlaskClient, buyer: Buyer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.ops.status.SLOW_PAYMENT_MS", -1)
+    monkeypatch.setattr("backend.ops.readings.SLOW_PAYMENT_MS", -1)
     buyer.pay(buyer.held(), "silent")
     payments = component(client, "payments")
     assert payments["state"] == "waits"

@@ -4,6 +4,10 @@ const spoken = document.documentElement.lang.split("-")[0];
 const habit = navigator.languages.find((tag) => tag.split("-")[0] === spoken && tag.includes("-"));
 const format = new Intl.DateTimeFormat(habit ?? document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 
-for (const element of document.querySelectorAll("time[data-local]")) {
-  element.textContent = format.format(Date.parse(element.dateTime));
+export function localise(root) {
+  for (const element of root.querySelectorAll("time[data-local]")) {
+    element.textContent = format.format(Date.parse(element.dateTime));
+  }
 }
+
+localise(document);
