@@ -6,19 +6,21 @@ Safe to run twice at once: the batch's primary key lets one win, and the loser's
 from typing import cast
 from uuid import UUID
 
-from eth_hash.auto import keccak
 from sqlalchemy import Connection, Engine, Table, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from backend.chain.calldata import mint_calldata
 from backend.chain.jobs import NewJob, create_event_key, enqueue, job_id
+from backend.chain.logs import Status
+from backend.chain.marks import enqueue_marks
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Batch, Event, Ticket
+from backend.db.models import Batch, ChainMark, Event, Stock, Ticket
 from backend.domain.batching import MAX_BATCH, Sold, Waiting, in_batch_order, is_due, mint_gas
 from backend.killpoints import reach
 
-_MINT_SELECTOR = keccak(b"mint(uint32,uint8,bytes)")[:4]
 _INDEX_BITS = 16
+VOID = ("refunded", "revoked")  # states of tickets that are minted only to be revoked
 _TICKETS = cast(Table, Ticket.__table__)  # Core: one statement, many parameters
 
 
@@ -33,18 +35,6 @@ def close_batches(engine: Engine, wait_seconds: int) -> int:
         except IntegrityError:
             continue  # another batcher took this number; it goes on from here
     return closed
-
-
-def contract_class(class_number: int) -> int:
-    """The contract counts classes from 0, event files and credentials from 1."""
-    return class_number - 1
-
-
-def mint_calldata(number: int, class_number: int, owners: bytes) -> bytes:
-    """`mint(uint32 number, uint8 class, bytes owners)`, packed by hand: web3's encoder is most of a batch's cost."""
-    padding = bytes(-len(owners) % 32)
-    head = (number, contract_class(class_number), 96, len(owners))
-    return _MINT_SELECTOR + b"".join(word.to_bytes(32) for word in head) + owners + padding
 
 
 def _classes_that_wait(engine: Engine) -> list[tuple[UUID, int]]:
@@ -62,11 +52,13 @@ def _close_one(engine: Engine, event_id: UUID, class_number: int, wait_ms: int) 
         highest = connection.scalar(select(func.max(Batch.number)).where(Batch.event_id == event_id)) or 0
         if not is_due(_waiting(connection, event_id, class_number, highest), now, wait_ms):
             return 0
-        found = _oldest(connection, event_id, class_number)
+        room, freeing = _room(connection, event_id, class_number)
+        found = _oldest(connection, event_id, class_number, min(room, MAX_BATCH))
         if not found:
-            return 0  # another batcher took them while this one waited for their rows
+            return 0  # another batcher took them while this one waited for their rows, or the class is full for now
         tickets = in_batch_order(found)
-        _write(connection, event_id, class_number, highest + 1, tickets, now, parent)
+        _write(connection, event_id, class_number, highest + 1, tickets, now, freeing or parent)
+        _void_refunded(connection, event_id, highest + 1)
         reach("batcher.written")
         return len(tickets)
 
@@ -78,15 +70,51 @@ def _waiting(connection: Connection, event_id: UUID, class_number: int, batches:
     return Waiting(count, oldest or 0, batches, doors)
 
 
-def _oldest(connection: Connection, event_id: UUID, class_number: int) -> list[Sold]:
+def _room(connection: Connection, event_id: UUID, class_number: int) -> tuple[int, int | None]:
+    """How many tickets the contract takes more of this class, and the job that must be done first, if one must.
+
+    Tickets refunded before they were minted are minted and then revoked, so a class that was sold out may have more
+    tickets than capacity for a moment: the replacing ones wait for the revocation.
+    """
+    mine = (Ticket.event_id == event_id) & (Ticket.class_number == class_number)
+    where = (Stock.event_id == event_id) & (Stock.class_number == class_number)
+    capacity = connection.scalar(select(Stock.capacity).where(where)) or 0
+    of_class = (Batch.event_id == event_id) & (Batch.class_number == class_number)
+    batched = connection.scalar(select(func.coalesce(func.sum(Batch.count), 0)).where(of_class)) or 0
+    if batched + MAX_BATCH <= capacity:
+        return capacity - batched, None
+    last = (
+        select(ChainMark.token_id, func.max(ChainMark.job_id).label("job"))
+        .join(Ticket, (Ticket.event_id == ChainMark.event_id) & (Ticket.token_id == ChainMark.token_id))
+        .where(mine, ChainMark.status == Status.REVOKED, ChainMark.overlapped.is_(False))
+        .group_by(ChainMark.token_id)
+        .subquery()
+    )
+    freed, newest = connection.execute(select(func.count(), func.max(last.c.job))).one()
+    return capacity - batched + freed, newest
+
+
+def _oldest(connection: Connection, event_id: UUID, class_number: int, limit: int) -> list[Sold]:
+    """Tickets to be minted; one that was refunded before is minted to custody."""
     query = (
-        select(Ticket.id, Ticket.owner)
+        select(Ticket.id, Ticket.owner, Ticket.state)
         .where(Ticket.event_id == event_id, Ticket.class_number == class_number, Ticket.batch_number.is_(None))
         .order_by(Ticket.sold_ms, Ticket.order_id, Ticket.position)
-        .limit(MAX_BATCH)
+        .limit(max(0, limit))
         .with_for_update()
     )
-    return [Sold(ticket_id, owner) for ticket_id, owner in connection.execute(query)]
+    custody = connection.scalar(select(Event.custody_address).where(Event.id == event_id))
+    return [
+        Sold(ticket_id, custody if state in VOID and custody else owner)
+        for ticket_id, owner, state in connection.execute(query)
+    ]
+
+
+def _void_refunded(connection: Connection, event_id: UUID, number: int) -> None:
+    mine = (Ticket.event_id == event_id) & (Ticket.batch_number == number) & Ticket.state.in_(VOID)
+    void = [token for token in connection.scalars(select(Ticket.token_id).where(mine)) if token is not None]
+    if void:
+        enqueue_marks(connection, event_id, void, Status.REVOKED)
 
 
 def _write(
@@ -112,8 +140,11 @@ def _write(
     connection.execute(
         update(_TICKETS)
         .where(_TICKETS.c.id == bindparam("ticket"))
-        .values(batch_number=number, token_id=bindparam("token"), changed_ms=now),
-        [{"ticket": ticket.ticket_id, "token": number << _INDEX_BITS | index} for index, ticket in enumerate(tickets)],
+        .values(batch_number=number, token_id=bindparam("token"), owner=bindparam("minted_to"), changed_ms=now),
+        [
+            {"ticket": ticket.ticket_id, "token": number << _INDEX_BITS | index, "minted_to": ticket.owner}
+            for index, ticket in enumerate(tickets)
+        ],
     )
     enqueue(
         connection,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 from backend.chain import abi
 from backend.chain.addresses import clone_address, clone_code, created_address, event_hash
 from backend.chain.jobs import NewJob, enqueue
+from backend.chain.key_jobs import KEY_JOBS
 from backend.db.models import ChainContract, ChainJob, ChainNonce, Event, Platform, Stock, TicketClass
 from backend.db.upsert import insert_missing
 from backend.domain.event_file import POLICIES
@@ -68,7 +69,7 @@ class Completion:
             case "create_event":
                 return self._event(connection, slot, job)
             case _:
-                address = event_address(connection, slot.chain, job.event_id)
+                address = target_of(connection, slot.chain, job)
                 return None if address is None else (address, job.calldata)
 
     def _deployment(self, connection: Connection, slot: Slot, job: Row[Any]) -> tuple[None, bytes] | None:
@@ -125,6 +126,13 @@ def event_address(connection: Connection, chain: int, event_id: UUID) -> bytes |
     """Where the event's contract is, or will be once its signed transaction is mined."""
     mine = (ChainContract.chain == chain) & (ChainContract.event_id == event_id) & (ChainContract.kind == "event")
     return connection.scalar(select(ChainContract.address).where(mine))
+
+
+def target_of(connection: Connection, chain: int, job: Row[Any]) -> bytes | None:
+    """The contract that a job calls, where it is or will be."""
+    if job.kind in KEY_JOBS:
+        return deployed_address(connection, chain, "registry")
+    return event_address(connection, chain, job.event_id)
 
 
 def matches_artifact(kind: str, code: bytes) -> bool:

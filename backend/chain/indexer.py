@@ -15,7 +15,8 @@ from backend.chain.apply import apply_logs
 from backend.chain.fetch import Run, fetch_run
 from backend.chain.jobs import put_off
 from backend.chain.leases import HeldLease, require_held
-from backend.chain.logs import BATCH_ALREADY_MINTED, BATCH_MINTED, EVENT_CREATED, WORD, RawLog
+from backend.chain.logs import BATCH_ALREADY_MINTED, BATCH_MINTED, EVENT_CREATED, WORD, RawLog, overlapped
+from backend.chain.marks import note_overlaps
 from backend.chain.rpc import Node
 from backend.db.clock import now_ms
 from backend.db.engine import read
@@ -32,6 +33,9 @@ from backend.db.models import (
 from backend.killpoints import reach
 
 BLOCKS_KEPT = 20_000  # below the last final one; how far back a rolled-back node can be told from another chain
+
+
+LOGGED = ("factory", "event", "market", "registry")  # kinds of contracts whose logs we keep
 
 
 class CursorMovedError(Exception):
@@ -98,7 +102,7 @@ def write_run(connection: Connection, chain: int, run: Run, head: int, finality:
 def pinned(connection: Connection, chain: int) -> dict[bytes, UUID | None]:
     """The contracts whose logs we keep, with their events."""
     query = select(ChainContract.address, ChainContract.event_id).where(
-        ChainContract.chain == chain, ChainContract.kind.in_(("factory", "event"))
+        ChainContract.chain == chain, ChainContract.kind.in_(LOGGED)
     )
     return {address: event_id for address, event_id in connection.execute(query)}  # noqa: C416 - rows, not pairs
 
@@ -199,6 +203,8 @@ def _settle_jobs(connection: Connection, chain: int, run: Run, now: int) -> None
             .where(ChainJob.id == job.id)
             .values(state="included", error=None, block_number=one.block_number, tx_hash=one.hash, changed_ms=now)
         )
+        if job.kind == "redeem":
+            note_overlaps(connection, job.id, overlapped(by_hash[one.hash]))
         if error is None and job.kind in ("deploy", "create_event"):
             _born(connection, chain, one.created or _created_by(by_hash[one.hash]), one.block_number)
 

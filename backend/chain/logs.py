@@ -5,7 +5,7 @@ the topic but not the shape of ours is none of ours: `decode` says None, since a
 somebody else's contract, or a lying node, says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -74,6 +74,7 @@ BATCH_MINTED = topic("BatchMinted(uint256,uint256,uint256,address,bytes32)")
 BATCH_ALREADY_MINTED = topic("BatchAlreadyMinted(uint256,bytes32)")
 EVENT_CREATED = topic("EventCreated(bytes32,address,address)")
 TICKETS_REDEEMED = topic("TicketsRedeemed(uint256[],uint256[])")
+REDEEM_OVERLAP = topic("RedeemOverlap(uint256,uint256)")
 _STATUS_OF = {
     topic("TicketSuspended(uint256)"): Status.SUSPENDED,
     topic("TicketReinstated(uint256)"): Status.VALID,
@@ -105,6 +106,17 @@ def redeemed_tokens(words: Sequence[int], masks: Sequence[int]) -> tuple[int, ..
         for place in range(TICKETS_OF_A_WORD)
         if mask >> 2 * place & 1
     )
+
+
+def overlapped(logs: Iterable[RawLog]) -> list[int]:
+    """The tickets that could not be redeemed, according to `RedeemOverlap` among these logs."""
+    found: list[int] = []
+    for log in logs:
+        if log.topics[:WORD] == REDEEM_OVERLAP and len(log.data) == 2 * WORD:
+            word, mask = int.from_bytes(log.data[:WORD]), int.from_bytes(log.data[WORD:])
+            if word <= _MAX_STATUS_WORD:
+                found += redeemed_tokens([word], [mask])
+    return found
 
 
 def _redeemed(data: bytes) -> Change | None:

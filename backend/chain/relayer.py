@@ -9,6 +9,7 @@ transactions, and does what is missing. A node that forgot transactions, or was 
 alone.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,14 @@ from sqlalchemy.orm import aliased
 
 from backend.chain import attempts
 from backend.chain.attempts import Account
-from backend.chain.deploy import Slot, event_address
+from backend.chain.deploy import Slot, target_of
 from backend.chain.fees import bumped_fees, first_fees
 from backend.chain.jobs import NewJob, enqueue, put_off
+from backend.chain.key_jobs import KEY_JOBS
 from backend.chain.keys import Fees, RelayerKey
 from backend.chain.leases import HeldLease, require_held
+from backend.chain.marks import MARKS
+from backend.chain.repair import repair
 from backend.chain.rpc import Call, Node, one
 from backend.chain.simulate import simulate
 from backend.chain.verdicts import Verdict, verdict
@@ -40,7 +44,7 @@ FILL_GAS = 21_000
 
 # Kinds of jobs by the account that signs them (SPEC 8.4).
 ISSUED = ("deploy", "create_event", "mint", "fill")
-OPERATED = ("claim", "move", "redeem", "revoke", "suspend", "reinstate", "settle")
+OPERATED = ("claim", "move", "settle", *MARKS, *KEY_JOBS, "anchor")
 ADDRESS_MADE = ("deploy", "create_event", "fill")  # not simulated: what they need may be made in the same block
 
 # (to address, calldata) of a job that is to get this slot; None while it can't be said yet.
@@ -95,41 +99,44 @@ class Relayer:
     # --- simulate -----------------------------------------------------------------------------------------------------
 
     def _put_off_failing(self, held: HeldLease, account: Account) -> None:
-        """Jobs that would revert now are tried later, so that they block nobody.
+        """Jobs that would revert now are repaired, or tried later, so that they block nobody.
 
-        Asked for the first job of each event, and for every one that failed before; where the first fails, all wait.
+        Asked for the first job of each kind and contract, and for every one that failed before; where the first fails,
+        for all of them.
         """
         with read(self._engine) as connection:
-            jobs = self._askable(connection)
-            calls = [(_target(connection, self._chain, job), job.calldata, job.gas_limit) for job in jobs]
-        if not jobs:
-            return
-        reasons = simulate(self._node, account.address, calls)
-        failing = [(job, reason) for job, reason in zip(jobs, reasons, strict=True) if reason is not None]
+            groups = self._askable(connection)
+        first = [job for jobs in groups.values() for place, job in enumerate(jobs) if place == 0 or job.tries]
+        failing = self._failing(account, first)
+        known = {job.id for job in first}
+        suspect = {_group(job) for job, _reason in failing}
+        rest = [job for group in suspect for job in groups[group] if job.id not in known]
+        failing += self._failing(account, rest)
         if not failing:
             return
         with self._engine.begin() as connection:
             require_held(connection, held)
             for job, reason in failing:
-                put_off(connection, job.id, reason)
+                if not repair(connection, job, reason):
+                    put_off(connection, job.id, reason)
 
-    def _askable(self, connection: Connection) -> list[Row[Any]]:
-        """Of what could be signed now and whose contract exists: the first of each event, and all with a past."""
-        born = set(
-            connection.scalars(
-                select(ChainContract.event_id).where(
-                    ChainContract.chain == self._chain, ChainContract.block_number.is_not(None)
-                )
-            )
-        )
-        asked, seen = [], set()
+    def _failing(self, account: Account, jobs: Sequence[Row[Any]]) -> list[tuple[Row[Any], str]]:
+        if not jobs:
+            return []
+        with read(self._engine) as connection:
+            calls = [(target_of(connection, self._chain, job), job.calldata, job.gas_limit) for job in jobs]
+        reasons = simulate(self._node, account.address, calls)
+        return [(job, reason) for job, reason in zip(jobs, reasons, strict=True) if reason is not None]
+
+    def _askable(self, connection: Connection) -> dict[tuple[str, Any], list[Row[Any]]]:
+        """What could be signed now and whose contract exists, by kind and event."""
+        born = ChainContract.block_number.is_not(None) & (ChainContract.chain == self._chain)
+        there = set(connection.scalars(select(ChainContract.address).where(born)))
+        groups: dict[tuple[str, Any], list[Row[Any]]] = defaultdict(list)
         for job in self._signable(connection, MAX_IN_FLIGHT):
-            if job.kind in ADDRESS_MADE or job.event_id not in born:
-                continue
-            if job.tries or job.event_id not in seen:
-                asked.append(job)
-            seen.add(job.event_id)
-        return asked
+            if job.kind not in ADDRESS_MADE and target_of(connection, self._chain, job) in there:
+                groups[_group(job)].append(job)
+        return groups
 
     # --- allot, sign, store -------------------------------------------------------------------------------------------
 
@@ -254,8 +261,8 @@ class Relayer:
                     put_off(connection, job, "nonce_taken")
 
 
-def _target(connection: Connection, chain: int, job: Row[Any]) -> bytes | None:
-    return event_address(connection, chain, job.event_id)
+def _group(job: Row[Any]) -> tuple[str, Any]:
+    return job.kind, job.event_id
 
 
 def _note(connection: Connection, attempt: Row[Any], said: Verdict, now: int) -> None:

@@ -10,7 +10,9 @@ from threading import Event, Thread
 import typer
 
 from backend.chain.batcher import close_batches
+from backend.chain.key_jobs import mirror_keys
 from backend.chain.keys import ensure_chain_keys
+from backend.chain.marks import REDEEM_WAIT_MS, ask_for_marks
 from backend.chain.rpc import Node
 from backend.chain.transport import Transport
 from backend.chain.worker import ChainWorker
@@ -59,6 +61,8 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
         Task("holds", 1.0, lambda _held: expire_holds(engine)),
         Task("refunds", 1.0, lambda _held: run_due(engine, services.payments)),
         Task("payments", 2.0, lambda _held: reconcile(engine, services.tills, services.payments)),
+        Task("marks", 1.0, lambda _held: ask_for_marks(engine, _redeem_wait_ms(settings))),
+        Task("keys", 5.0, lambda _held: mirror_keys(engine)),
         Task("bundles", 1.0, lambda _held: refresh(engine, services.signer)),
     ]
     bank = services.bank
@@ -69,6 +73,10 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
         chain = ChainWorker(engine, settings, nodes, ensure_chain_keys(settings))
         tasks.append(Task("chain", 0.25, chain.round))
     return tasks
+
+
+def _redeem_wait_ms(settings: Settings) -> int:
+    return DEVELOPMENT_WAIT_SECONDS * 1000 if settings.environment == "development" else REDEEM_WAIT_MS
 
 
 def _wait_seconds(settings: Settings) -> int:

@@ -212,6 +212,13 @@ class Ticket(Base):
             postgresql_where=text("batch_number IS NULL"),
             sqlite_where=text("batch_number IS NULL"),
         ),
+        Index(
+            "ix_tickets_not_valid",  # what the chain is to be told
+            "event_id",
+            "token_id",
+            postgresql_where=text("state <> 'valid'"),
+            sqlite_where=text("state <> 'valid'"),
+        ),
     )
 
 
@@ -330,6 +337,18 @@ class ChainJob(Base):
     created_ms: Mapped[int] = mapped_column(Millis)
     changed_ms: Mapped[int] = mapped_column(Millis)
     __table_args__ = (Index(None, "state", "id"),)
+
+
+class ChainMark(Base):
+    """A status that a job gives to a token. The newest row of a token is the last that was asked for (SPEC 10.7)."""
+
+    __tablename__ = "chain_marks"
+    job_id: Mapped[int] = mapped_column(ForeignKey("chain_jobs.id"), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
+    status: Mapped[int]  # 0 valid, 1 redeemed, 2 revoked, 3 suspended (SPEC 8.3)
+    overlapped: Mapped[bool] = mapped_column(server_default=text("false"))  # it was not valid any more
+    __table_args__ = (Index(None, "event_id", "token_id"),)
 
 
 class ChainNonce(Base):

@@ -55,6 +55,7 @@ ELSEWHERE = {  # shown by the tests of their own rooms
     *(
         "bundles.signed",
         "bundles.before_commit",
+        "marks.written",
         "refund.sent",
         "relayer.bumped",
         "relayer.filled",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from backend.chain.batcher import close_batches, mint_calldata
+from backend.chain.batcher import close_batches
+from backend.chain.calldata import mint_calldata
 from backend.chain.jobs import enqueue_create_event
 from backend.db.models import Batch, ChainJob, Ticket
 from backend.domain.batching import DAY_MS, MAX_BATCH, Sold, Waiting, in_batch_order, is_due

@@ -1,22 +1,16 @@
 """The four diagnoses and their answers, on a real node that is killed, lags, forks, forgets and is replaced."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from uuid import UUID
-
 import pytest
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, select, update
 from typer.testing import CliRunner
 
 from backend.chain import indexer, rewind
 from backend.chain.abi import call
 from backend.chain.batcher import close_batches
-from backend.chain.deploy import Completion, Roster, enqueue_deployments
 from backend.chain.diagnosis import Kind
 from backend.chain.follow import GONE_SECONDS, STUCK_SECONDS, Follower, current_chain
-from backend.chain.jobs import NewJob, enqueue, enqueue_create_event
+from backend.chain.jobs import NewJob, enqueue
 from backend.chain.keys import DEVELOPMENT_KEYS, Fees, RelayerKey
-from backend.chain.leases import HeldLease, take
 from backend.chain.rebuild import derive_again, forget
 from backend.chain.relayer import Relayer
 from backend.chain.rpc import Node
@@ -28,96 +22,23 @@ from backend.db.models import (
     ChainContract,
     ChainJob,
     ChainNonce,
-    Platform,
     Ticket,
     Token,
 )
 from backend.db.models import Diagnosis as DiagnosisRow
 from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode
-from tests.support.checker import check_chain
+from tests.support.chain_platform import FINALITY, ISSUER, ChainPlatform, completion, final, start_platform
 from tests.support.installation import wait_until
-from tests.support.rows import add_event, add_paid_tickets
-
-ISSUER = RelayerKey(DEVELOPMENT_KEYS["issuer"])
-FINALITY = 2
-
-
-@dataclass
-class Platform_:  # noqa: N801 - not the row
-    """A follower and a relayer with one lease, as the worker has them."""
-
-    engine: Engine
-    anvil: ChainNode
-    event_id: UUID
-    held: HeldLease
-    follower: Follower
-    node: Node
-
-    def round(self) -> Kind:
-        """One turn of the worker."""
-        close_batches(self.engine, 0)
-        found = self.follower.follow([self.node], self.held).diagnosis.kind
-        chain = current_chain(self.engine)
-        if found is Kind.OK and chain is not None:
-            Relayer(self.engine, self.node, ISSUER, chain.id, completion.complete).step(self.held)
-        return found
-
-    def until(self, ready: Callable[[], object], what: str) -> None:
-        def turn() -> object:
-            self.anvil.mine()  # faster than the node's own beat
-            self.round()
-            return ready()
-
-        wait_until(turn, what, seconds=180)  # jobs that failed are put off for a while before they are tried again
-
-    def sell(self, count: int, owner: int = 1) -> None:
-        with self.engine.begin() as connection:
-            add_paid_tickets(connection, self.event_id, [owner.to_bytes(20)] * count)
-
-    def minted(self) -> int:
-        with self.engine.connect() as connection:
-            return len(connection.execute(select(Token.token_id)).all())
-
-    def diagnoses(self) -> list[tuple[str, bool]]:
-        with self.engine.connect() as connection:
-            rows = connection.execute(select(DiagnosisRow.kind, DiagnosisRow.closed_ms).order_by(DiagnosisRow.id))
-            return [(kind, closed is not None) for kind, closed in rows]
-
-    def hashes(self) -> set[bytes]:
-        with self.engine.connect() as connection:
-            return set(connection.scalars(select(ChainAttempt.hash)))
-
-    def agrees(self) -> None:
-        """Once all is quiet: every paid ticket one token, and index equal to chain."""
-        found = check_chain(self.engine, self.anvil.url)
-        assert found.problems == []
-
-
-completion = Completion(Roster(*(RelayerKey(secret).address for secret in DEVELOPMENT_KEYS.values())))
 
 
 @pytest.fixture
-def platform(engine: Engine, anvil: ChainNode) -> Platform_:
+def platform(engine: Engine, anvil: ChainNode) -> ChainPlatform:
     """An event with its contract on the chain."""
-    with engine.begin() as connection:
-        connection.execute(insert(Platform).values(id=1, platform_id=bytes(range(16)), created_ms=0))
-        event_id = add_event(connection)
-        enqueue_deployments(connection)
-        enqueue_create_event(connection, event_id)
-    held = take(engine, "chain", "test", seconds=600)
-    assert held
-    made = Platform_(engine, anvil, event_id, held, Follower(engine, 31337, FINALITY, True), anvil.node)
-    made.until(lambda: _final(engine, "create_event"), "the contracts")
-    return made
+    return start_platform(engine, anvil)
 
 
-def _final(engine: Engine, kind: str) -> bool:
-    with engine.connect() as connection:
-        return "final" in list(connection.scalars(select(ChainJob.state).where(ChainJob.kind == kind)))
-
-
-def test_paid_tickets_become_tokens_and_every_contract_is_pinned(platform: Platform_) -> None:
+def test_paid_tickets_become_tokens_and_every_contract_is_pinned(platform: ChainPlatform) -> None:
     platform.sell(3)
     platform.sell(2, owner=9)
     platform.until(lambda: platform.minted() == 5, "five tokens")
@@ -126,7 +47,7 @@ def test_paid_tickets_become_tokens_and_every_contract_is_pinned(platform: Platf
         assert None not in list(connection.scalars(select(ChainContract.code_hash)))
 
 
-def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(platform: Platform_) -> None:
+def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(platform: ChainPlatform) -> None:
     state = platform.anvil.save("state")
     platform.anvil.kill()
     platform.sell(4)
@@ -140,10 +61,10 @@ def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(
     platform.agrees()
 
 
-def test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_twice(platform: Platform_) -> None:
+def test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_twice(platform: ChainPlatform) -> None:
     state = platform.anvil.save("before")
     platform.sell(3)
-    platform.until(lambda: _final(platform.engine, "mint"), "three final tokens")
+    platform.until(lambda: final(platform.engine, "mint"), "three final tokens")
     before = platform.hashes()
     with platform.engine.connect() as connection:
         tokens = sorted(connection.scalars(select(Token.token_id)))
@@ -168,10 +89,10 @@ def test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_tw
     platform.agrees()
 
 
-def test_beyond_finality_a_real_chain_is_not_rewound_by_itself(platform: Platform_) -> None:
+def test_beyond_finality_a_real_chain_is_not_rewound_by_itself(platform: ChainPlatform) -> None:
     state = platform.anvil.save("before")
     platform.sell(1)
-    platform.until(lambda: _final(platform.engine, "mint"), "a final token")
+    platform.until(lambda: final(platform.engine, "mint"), "a final token")
     careful = Follower(platform.engine, 31337, FINALITY, rewinds_by_itself=False)
     platform.anvil.kill()
     platform.anvil.start(load=state)
@@ -193,7 +114,7 @@ def test_beyond_finality_a_real_chain_is_not_rewound_by_itself(platform: Platfor
     platform.agrees()
 
 
-def test_a_reorganisation_within_finality_is_swapped_and_sent_again(platform: Platform_) -> None:
+def test_a_reorganisation_within_finality_is_swapped_and_sent_again(platform: ChainPlatform) -> None:
     platform.follower = Follower(platform.engine, 31337, 50, rewinds_by_itself=False)
     platform.round()
     platform.sell(2)
@@ -210,7 +131,7 @@ def _inclusion(engine: Engine) -> int:
         return max(filter(None, connection.scalars(select(ChainJob.block_number))))
 
 
-def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: Platform_) -> None:
+def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: ChainPlatform) -> None:
     state = platform.anvil.save("right")
     platform.anvil.kill()
     # A genesis of another second: two that are started within one have the same hash, and are the same chain.
@@ -229,7 +150,7 @@ def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: Platf
     platform.agrees()
 
 
-def test_code_that_is_not_ours_at_our_address_is_noticed(platform: Platform_) -> None:
+def test_code_that_is_not_ours_at_our_address_is_noticed(platform: ChainPlatform) -> None:
     with platform.engine.connect() as connection:
         address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
     platform.anvil.call("anvil_setCode", "0x" + address.hex(), "0x600160005260206000f3")
@@ -239,7 +160,7 @@ def test_code_that_is_not_ours_at_our_address_is_noticed(platform: Platform_) ->
 
 
 def test_a_mint_that_left_no_log_is_not_taken_for_a_success(
-    platform: Platform_, monkeypatch: pytest.MonkeyPatch
+    platform: ChainPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a chain where our contract is gone, a call to the empty address has status 1."""
     with platform.engine.connect() as connection:
@@ -260,7 +181,7 @@ def _errors(engine: Engine) -> list[str | None]:
 
 @pytest.mark.parametrize("place", ["indexer.written", "indexer.applied"])
 def test_killed_around_the_commit_nothing_is_applied_twice_or_missed(
-    platform: Platform_, place: str, monkeypatch: pytest.MonkeyPatch
+    platform: ChainPlatform, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.sell(3)
     close_batches(platform.engine, 0)
@@ -282,7 +203,7 @@ def test_killed_around_the_commit_nothing_is_applied_twice_or_missed(
 
 
 def test_killed_in_the_middle_of_a_swap_the_old_branch_stays_until_it_is_whole(
-    platform: Platform_, monkeypatch: pytest.MonkeyPatch
+    platform: ChainPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = platform.anvil.save("before")
     platform.sell(3)
@@ -305,7 +226,7 @@ def test_killed_in_the_middle_of_a_swap_the_old_branch_stays_until_it_is_whole(
     platform.agrees()
 
 
-def test_a_job_that_would_revert_waits_and_blocks_nobody(platform: Platform_) -> None:
+def test_a_job_that_would_revert_waits_and_blocks_nobody(platform: ChainPlatform) -> None:
     with platform.engine.begin() as connection:
         key = "mint:nonsense"
         bad = NewJob("mint", key, platform.event_id, 200_000, b"\xff" * 4, batch_number=9)
@@ -321,7 +242,7 @@ def test_a_job_that_would_revert_waits_and_blocks_nobody(platform: Platform_) ->
     assert job.error
 
 
-def test_a_paused_contract_delays_its_mints_until_it_is_resumed(platform: Platform_) -> None:
+def test_a_paused_contract_delays_its_mints_until_it_is_resumed(platform: ChainPlatform) -> None:
     operator, admin = (RelayerKey(DEVELOPMENT_KEYS[role]) for role in ("operator", "admin"))
     with platform.engine.connect() as connection:
         address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
@@ -342,7 +263,7 @@ def test_a_paused_contract_delays_its_mints_until_it_is_resumed(platform: Platfo
     platform.until(lambda: platform.minted() == 2, "two tokens")
 
 
-def test_the_endpoint_that_has_our_blocks_is_followed_whatever_the_first_says(platform: Platform_) -> None:
+def test_the_endpoint_that_has_our_blocks_is_followed_whatever_the_first_says(platform: ChainPlatform) -> None:
     dead = Node("http://127.0.0.1:9", platform.anvil._transport)
     other = ChainNode()
     try:
@@ -366,7 +287,7 @@ def test_the_endpoint_that_has_our_blocks_is_followed_whatever_the_first_says(pl
     assert platform.diagnoses() == []
 
 
-def test_an_endpoint_that_stands_still_is_left_for_one_that_goes_on(platform: Platform_) -> None:
+def test_an_endpoint_that_stands_still_is_left_for_one_that_goes_on(platform: ChainPlatform) -> None:
     now = 0.0
     proxy = BadProxy(platform.anvil.url)
     try:
@@ -383,7 +304,7 @@ def test_an_endpoint_that_stands_still_is_left_for_one_that_goes_on(platform: Pl
         proxy.close()
 
 
-def test_a_node_that_lost_our_blocks_and_makes_none_is_rolled_back_once_patience_ends(platform: Platform_) -> None:
+def test_a_node_that_lost_our_blocks_and_makes_none_is_rolled_back_once_patience_ends(platform: ChainPlatform) -> None:
     state = platform.anvil.save("before")
     platform.sell(2)
     platform.until(lambda: platform.minted() == 2, "two tokens")
@@ -399,7 +320,7 @@ def test_a_node_that_lost_our_blocks_and_makes_none_is_rolled_back_once_patience
     platform.agrees()
 
 
-def test_the_index_is_verified_token_by_token_and_made_anew_from_logs_or_chain(platform: Platform_) -> None:
+def test_the_index_is_verified_token_by_token_and_made_anew_from_logs_or_chain(platform: ChainPlatform) -> None:
     platform.sell(4)
     platform.until(lambda: platform.minted() == 4, "four tokens")
     chain = current_chain(platform.engine)
@@ -419,7 +340,7 @@ def test_the_index_is_verified_token_by_token_and_made_anew_from_logs_or_chain(p
     platform.agrees()
 
 
-def _settled(platform: Platform_) -> bool:
+def _settled(platform: ChainPlatform) -> bool:
     return any(closed for kind, closed in platform.diagnoses() if kind in ("rolled_back", "reorganised"))
 
 
