@@ -117,8 +117,8 @@ class Relayer:
         with self._engine.begin() as connection:
             require_held(connection, held)
             for job, reason in failing:
-                if not repair(connection, job, reason):
-                    put_off(connection, job.id, reason)
+                if repair(connection, job, reason):
+                    put_off(connection, job.id, reason)  # simulated again before it is signed, mended or not
 
     def _failing(self, account: Account, jobs: Sequence[Row[Any]]) -> list[tuple[Row[Any], str]]:
         if not jobs:

@@ -14,7 +14,7 @@ from backend.db.clock import now_ms
 from backend.db.models import Batch, ChainJob, Ticket
 from backend.domain.batching import Sold, in_batch_order
 
-MORE_GAS_PERCENT = 50
+MORE_GAS_PERCENT = 100
 MAX_GAS = 16_777_216  # of a transaction (EIP-7825)
 OWNERS_REFUSED = ("owners_not_sorted", "owners_length_invalid", "erc721_invalid_receiver")
 NO_REASON = "no_reason"  # how a contract behind a clone runs out of gas: a revert without data
@@ -22,22 +22,21 @@ WAITS_FOR_OTHERS = ("stopped", "cancelled_event", "capacity_exceeded", "batch_to
 
 
 def repair(connection: Connection, job: Row[Any], reason: str) -> bool:
-    """Mend a queued job that fails for `reason`; False if there is nothing to mend and it must wait.
+    """Mend a queued job that fails for `reason`, as far as that can be done; whether it is still to be done.
 
     What waits for others (an operator's resume, an admin's new capacity, a revocation) is not touched. `batch_taken`
     can't be mended by anybody: the chain has other owners under this number, which the operator is told.
     """
     if job.kind in MARKS:
-        before = job.tickets
-        needed = mend_marks(connection, job)
-        return not needed or _tickets(connection, job.id) != before
+        return mend_marks(connection, job)
     if reason in WAITS_FOR_OTHERS:
-        return False
+        return True
+    if job.kind == "mint" and _mend_batch(connection, job, reason):
+        return True
     if (reason == NO_REASON or "gas" in reason.lower()) and job.gas_limit < MAX_GAS:
         more = min(MAX_GAS, job.gas_limit * (100 + MORE_GAS_PERCENT) // 100)
         _change(connection, job.id, gas_limit=more)
-        return True
-    return job.kind == "mint" and _mend_batch(connection, job, reason)
+    return True
 
 
 def _mend_batch(connection: Connection, job: Row[Any], reason: str) -> bool:
@@ -50,10 +49,8 @@ def _mend_batch(connection: Connection, job: Row[Any], reason: str) -> bool:
     if closed != job.calldata:
         _change(connection, job.id, calldata=closed)  # what was to be sent is not what was closed
         return True
-    if reason not in OWNERS_REFUSED:
-        return False
-    owners = _reorder(connection, batch)
-    if owners is None or owners == batch.owners:
+    owners = _reorder(connection, batch) if reason in OWNERS_REFUSED else None
+    if owners is None:
         return False
     connection.execute(update(Batch).where(mine).values(owners=owners))
     _change(connection, job.id, calldata=mint_calldata(batch.number, batch.class_number, owners))
@@ -90,9 +87,4 @@ def _reorder(connection: Connection, batch: Any) -> bytes | None:  # noqa: ANN40
 
 
 def _change(connection: Connection, job: int, **values: Any) -> None:  # noqa: ANN401 - columns of chain_jobs
-    values |= {"tries": ChainJob.tries + 1, "changed_ms": now_ms(connection)}
     connection.execute(update(ChainJob).where(ChainJob.id == job).values(values))
-
-
-def _tickets(connection: Connection, job: int) -> int:
-    return connection.execute(select(ChainJob.tickets).where(ChainJob.id == job)).scalar_one()
