@@ -32,6 +32,9 @@ class Settings:
     development_chain: bool  # may replay beyond finality without a command
     batch_wait_seconds: int  # longest wait of a paid ticket for its batch
     sandbox_payments: bool  # accept the sandbox provider; never in production
+    smtp_url: str  # smtp:// or smtps://, with user and password if the server wants them; empty: no mail is sent
+    mail_from: str  # whom our mails come from
+    alert_urls: tuple[str, ...]  # where operators are told of incidents, as apprise writes addresses
     environment: str  # production | development
     kill_at: str  # for tests only, see backend.killpoints
 
@@ -68,6 +71,9 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         development_chain=get.flag("DEVELOPMENT_CHAIN", not production),
         batch_wait_seconds=get.whole("BATCH_WAIT_SECONDS", 60, 0, 3600),
         sandbox_payments=get.flag("SANDBOX_PAYMENTS", not production),
+        smtp_url=get.smtp_url("SMTP_URL"),
+        mail_from=get.text("MAIL_FROM", "truestub@localhost"),
+        alert_urls=tuple(part.strip() for part in get.text("ALERT_URLS", "").split(",") if part.strip()),
         environment=environment,
         kill_at=get.text("KILL_AT", ""),
     )
@@ -130,6 +136,12 @@ class _Reader:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingError(PREFIX + name, _("must be an address that begins with http:// or https://"))
         return value.strip().rstrip("/")
+
+    def smtp_url(self, name: str) -> str:
+        value = self.text(name, "")
+        if value and not (value.startswith(("smtp://", "smtps://")) and urlsplit(value).hostname):
+            raise SettingError(PREFIX + name, _("must be an address that begins with smtp:// or smtps://"))
+        return value
 
     def database_url(self, name: str, default: str | None) -> str:
         value = self.text(name, default)

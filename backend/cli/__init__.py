@@ -22,10 +22,9 @@ from backend.i18n import gettext as _
 from backend.ops.disk import is_full
 from backend.settings import DEFAULT_DATA_DIR, PREFIX
 
-COMMANDS = ("init", "web", "work", "up")  # modules whose function of the same name is the command
+COMMANDS = ("init", "web", "work", "up", "check")  # modules whose function of the same name is the command
 GROUPS = {  # name of the group -> module with an `app`
     "db": "db",
-    "desk": "desk",
     "event": "event",
     "signer": "signer",
     "keys": "keys",

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from backend.db.clock import now_ms
 from backend.errors import refuse
 from backend.i18n import gettext as _
+from backend.notices.outbox import enqueue
 from backend.ops import incident_store
 from backend.ops.status import incident_now
 from backend.settings import settings_from
@@ -109,7 +110,8 @@ def _write(change: Callable[[Connection], tuple[int, int]]) -> int:
     engine = open_database(settings_from(os.environ))
     try:
         with engine.begin() as connection:
-            number, _note = change(connection)
+            number, note = change(connection)
+            enqueue(connection, [note])
     finally:
         engine.dispose()
     return number

@@ -20,8 +20,12 @@ from backend.cli.web import require_current_schema
 from backend.credentials.bundles import refresh
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
+from backend.notices.outbox import enqueue, send_due, spread
+from backend.notices.sending import Sending
+from backend.notices.subscribers import Book
 from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
+from backend.ops.reports import write_reports
 from backend.ops.watch import Watcher
 from backend.sales.expiry import expire_holds
 from backend.sales.payments.delivery import deliver
@@ -45,7 +49,16 @@ def work() -> None:
     try:
         typer.echo(_("The worker runs."))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
-        watcher = Watcher(services.engine, settings.data_dir, settings.signer_socket, services.clock, holder)
+        sending = Sending(services.engine, settings, Book(services.secret))
+        watcher = Watcher(
+            services.engine,
+            settings.data_dir,
+            settings.signer_socket,
+            services.clock,
+            holder,
+            enqueue,
+            sending.alarm_of_database,
+        )
         Thread(target=watcher.run, args=(stop,), name="watcher", daemon=True).start()
         run_tasks(services.engine, tasks_of(services, transport), holder, stop)
     finally:
@@ -64,6 +77,11 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
         Task("marks", 1.0, lambda _held: ask_for_marks(engine, _redeem_wait_ms(settings))),
         Task("keys", 5.0, lambda _held: mirror_keys(engine)),
         Task("bundles", 1.0, lambda _held: refresh(engine, services.signer)),
+    ]
+    sending = Sending(engine, settings, Book(services.secret))
+    tasks += [
+        Task("reports", 2.0, lambda _held: write_reports(engine)),
+        Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, sending.send)),
     ]
     bank = services.bank
     if bank is not None:

@@ -611,3 +611,18 @@ class IncidentNote(Base):
     facts: Mapped[dict[str, Any]]
     text_en: Mapped[str | None] = mapped_column(Text)  # operators' own words
     text_zh: Mapped[str | None] = mapped_column(Text)
+
+
+class Subscriber(Base):
+    """Who asked to be told of incidents. The address is personal: encrypted, and gone when they unsubscribe."""
+
+    __tablename__ = "subscribers"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(8))  # mail | webhook
+    address_mark: Mapped[bytes] = mapped_column(Hash32)  # keyed hash: the same address is found again
+    address_box: Mapped[bytes]  # encrypted with a key of the installation (backend.notices.subscribers)
+    language: Mapped[str] = mapped_column(String(2))
+    state: Mapped[str] = mapped_column(String(10))  # asked | confirmed
+    asked_ms: Mapped[int] = mapped_column(Millis)
+    confirmed_ms: Mapped[int | None] = mapped_column(Millis)
+    __table_args__ = (UniqueConstraint("channel", "address_mark"), Index(None, "state", "id"))

@@ -49,6 +49,8 @@ def what_happened(note: Any, component: str) -> str:  # noqa: ANN401 - a row of 
         return text
     if note.what == "closed":
         return _("All is well again.")
+    if note.what == "reported":
+        return _("The report is written.")
     told = sentence(_TOLD_BY.get(component, component), note.cause, note.facts)
     return ended(told)
 
@@ -80,6 +82,24 @@ def until_when(facts: Mapping[str, Any]) -> str | None:
     if facts.get("eta_ms"):
         return _("Done in about %s.") % span(seconds)
     return _("Done about %s after the chain is back.") % span(seconds)
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """A report in sentences."""
+    if not report:
+        return []
+    orders, most = report["orders_meanwhile"], report.get("waited_at_most")
+    lines = [
+        _("It lasted %s.") % span(report["seconds"]),
+        ngettext("%d order was paid meanwhile.", "%d orders were paid meanwhile.", orders) % orders,
+    ]
+    if isinstance(most, int):
+        lines.append(ngettext("At most %d ticket waited.", "At most %d tickets waited.", most) % most)
+    count = report["checked"].get("tickets", 0)
+    if report["problems"]:
+        return [*lines, _("The check afterwards found something that an operator must look at.")]
+    text = ngettext("Nothing was lost: %d ticket checked.", "Nothing was lost: %d tickets checked.", count)
+    return [*lines, text % count]
 
 
 def span(seconds: int) -> str:

@@ -9,7 +9,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
@@ -29,6 +29,7 @@ from backend.ops.readings import WATCH_LEASE, Readings, keep, take_readings
 LOOK_SECONDS = 1.0
 KEEP_SECONDS = 10  # between two copies of the readings on disk
 LEASE_SECONDS = 10
+ALARM_MS = 5_000  # after which operators are told that the database is away
 
 Tell = Callable[[Connection, list[int]], None]  # in the transaction that wrote the notes
 
@@ -36,16 +37,26 @@ _log = logging.getLogger(__name__)
 
 
 class Watcher:
-    """For one thread. `tell` puts what subscribers are to be sent into the outbox."""
+    """For one thread. `tell` puts what subscribers are to be sent into the outbox; `alarm` needs no database."""
 
     def __init__(
-        self, engine: Engine, data_dir: Path, signer_socket: Path, clock: Clock, holder: str, tell: Tell | None = None
+        self,
+        engine: Engine,
+        data_dir: Path,
+        signer_socket: Path,
+        clock: Clock,
+        holder: str,
+        tell: Tell | None = None,
+        alarm: Callable[[], None] | None = None,
     ) -> None:
         self._engine, self._data_dir, self._socket = engine, data_dir, signer_socket
         self._clock, self._holder, self._tell = clock, holder, tell or (lambda _connection, _notes: None)
         self._memory, self._drain = Memory(), Drain()
+        self._alarm = alarm or (lambda: None)
         self._away_ms: int | None = None
+        self._alarmed = False
         self._kept_ms = 0
+        self._most = 0  # tickets that waited at once since the chain's trouble began
 
     def run(self, stop: Event) -> None:
         """Look again and again until `stop` is set; nothing that goes wrong ends it."""
@@ -68,9 +79,13 @@ class Watcher:
         except Exception as error:
             if failure_of(error) != "unreachable":
                 raise
-            self._away_ms = self._away_ms or round(self._clock() * 1000)
+            now = round(self._clock() * 1000)
+            self._away_ms = self._away_ms or now
+            if not self._alarmed and now - self._away_ms >= ALARM_MS:
+                self._alarmed = True
+                Thread(target=self._alarm, name="alarm", daemon=True).start()
             return False
-        self._away_ms = None
+        self._away_ms, self._alarmed = None, False
         return True
 
     def _read(self) -> Readings:
@@ -86,7 +101,10 @@ class Watcher:
         now = found.at_ms
         troubles = troubles_of(judge(found))
         if "chain" in troubles:
-            troubles["chain"] = _estimated(troubles["chain"], found, self._drain.per_s)
+            self._most = max(self._most, found.mints_queued)
+            troubles["chain"] = _estimated(troubles["chain"], found, self._drain.per_s, self._most)
+        else:
+            self._most = 0
         away = self._away_ms
         if away is not None and now - away >= OPEN_AFTER_MS:
             troubles["database"] = Trouble("database", "silent", "down", {}, away, ("sales", "payments", "database"))
@@ -105,9 +123,9 @@ class Watcher:
         self._memory = decided.memory  # only what is written is remembered
 
 
-def _estimated(trouble: Trouble, found: Readings, per_s: float) -> Trouble:
+def _estimated(trouble: Trouble, found: Readings, per_s: float, most: int) -> Trouble:
     """With the estimate: how long the backlog takes once the chain takes tickets, and until when if it does now."""
     drains = trouble.cause == "catching_up"
     seconds = seconds_to_drain(found.mints_behind if drains else found.mints_queued, per_s)
     until = found.at_ms + 1000 * seconds if drains else None
-    return dataclasses.replace(trouble, facts={**trouble.facts, "eta_s": seconds, "eta_ms": until})
+    return dataclasses.replace(trouble, facts={**trouble.facts, "eta_s": seconds, "eta_ms": until, "most": most})

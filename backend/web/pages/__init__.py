@@ -19,12 +19,14 @@ from backend.web.pages import live, order, shop, status
 from backend.web.pages.compress import compress
 from backend.web.pages.formats import init_formats
 from backend.web.pages.headers import protect
+from backend.web.subscriptions import ask_by_form
 from backend.wiring import Services
 
 _COOKIE_DOMAIN = b"truestub/page-cookies/1\0"
 
 bp = APIBlueprint("pages", __name__, template_folder="../templates", enable_openapi=False)
 bp.add_url_rule("/language/<language>", view_func=switch)
+bp.add_url_rule("/status/subscribe", view_func=ask_by_form, methods=["POST"])
 for views in (shop, order, live):
     views.register(bp)
 
@@ -32,8 +34,7 @@ _csrf = CSRFProtect()
 
 
 @bp.before_request
-def check_form() -> None:
-    """Refuse a form that was not made for this browser (CSRF)."""
+def _check_form() -> None:
     if request.method == "POST":
         _csrf.protect()
 

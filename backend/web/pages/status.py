@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, current_app, make_response, render_template
 
-from backend.ops.incident_words import title
+from backend.ops.incident_words import report_lines, title
 from backend.ops.status import status_now
 from backend.web.language import current_language
 from backend.web.requests import services
@@ -37,13 +37,14 @@ def waiting() -> str | None:
 def status_page(now: dict[str, Any], history: list[dict[str, Any]]) -> Response:
     """The status for people."""
     names = {one["name"]: title(one["name"]) for one in now["components"]}
-    page = render_template("status.html", now=now, titles=names, history=history)
+    mails = bool(services().settings.smtp_url)
+    page = render_template("status.html", now=now, titles=names, history=history, mails=mails)
     return make_response(page, HTTPStatus.SERVICE_UNAVAILABLE if now["state"] == "down" else HTTPStatus.OK)
 
 
 def incident_page(incident: dict[str, Any]) -> Response:
     """One incident with its timeline and report."""
-    return make_response(render_template("incident.html", one=incident))
+    return make_response(render_template("incident.html", one=incident, lines=report_lines(incident["report"] or {})))
 
 
 _lock = threading.Lock()

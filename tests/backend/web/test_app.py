@@ -88,7 +88,7 @@ def test_every_route_of_the_api_is_documented(client: FlaskClient) -> None:
     routes = {str(rule) for rule in client.application.url_map.iter_rules() if str(rule).startswith("/api/")}
     documented = {path.replace("{", "<").replace("}", ">") for path in document["paths"]}
     undocumented = {route for route in routes if route.replace("uuid:", "") not in documented}
-    assert undocumented <= {"/api/v1/status"}
+    assert all(route.startswith("/api/v1/status") for route in undocumented)
 
 
 # --- the database in trouble ---------------------------------------------------------------------------------------

@@ -1,0 +1,143 @@
+"""What must be sent, as outbox rows, and the worker's rounds that send it.
+
+The transaction that writes an incident's note writes one row for it; the worker spreads that row over the subscribers,
+some at a time, and then sends each. A key of note and subscriber keeps anybody from being told twice by us; what the
+way there does twice is recognised by the letter's id. Failures are tried again for about two hours, then given up.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, select, update
+
+from backend.db.clock import now_ms
+from backend.db.engine import read
+from backend.db.models import Outbox, Subscriber
+from backend.db.upsert import insert_missing
+from backend.killpoints import reach
+
+SPREAD, SEND, CONFIRM, ALERT = "notice.spread", "notice.send", "notice.confirm", "notice.alert"
+SPREAD_AT_ONCE = 500  # subscribers in one transaction
+SEND_AT_ONCE = 64
+THREADS = 8
+FIRST_PAUSE_MS = 2_000  # doubles with each attempt
+LONGEST_PAUSE_MS = 600_000
+MAX_ATTEMPTS = 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to send."""
+
+    id: int
+    topic: str
+    payload: dict[str, Any]
+    attempts: int
+
+
+class NotSentError(Exception):
+    """It must be tried again; `reason` is fit for a log: no address in it."""
+
+
+Sender = Callable[[Item], None]
+
+
+def enqueue(connection: Connection, notes: list[int]) -> None:
+    """Have people told of these notes of incidents; in the transaction that wrote them."""
+    now = now_ms(connection) if notes else 0
+    for topic in (SPREAD, ALERT):
+        insert_missing(connection, Outbox, [_row(topic, f"{topic}:{note}", {"note": note}, now) for note in notes])
+
+
+def enqueue_confirmation(connection: Connection, subscriber: UUID) -> None:
+    """Have the owner of an address asked."""
+    now = now_ms(connection)
+    row = _row(CONFIRM, f"{CONFIRM}:{subscriber.hex}:{now // 60_000}", {"subscriber": subscriber.hex}, now)
+    insert_missing(connection, Outbox, [row])
+
+
+def spread(engine: Engine) -> int:
+    """Turn a note's row into one for each confirmed subscriber, some at a time; how many were made."""
+    with engine.begin() as connection:
+        row = connection.execute(
+            select(Outbox.id, Outbox.payload)
+            .where(Outbox.topic == SPREAD, Outbox.state == "waiting")
+            .order_by(Outbox.id)
+            .limit(1)
+            .with_for_update()
+        ).one_or_none()
+        if row is None:
+            return 0
+        now = now_ms(connection)
+        query = select(Subscriber.id).where(Subscriber.state == "confirmed").order_by(Subscriber.id)
+        if "after" in row.payload:
+            query = query.where(Subscriber.id > UUID(row.payload["after"]))
+        who = connection.scalars(query.limit(SPREAD_AT_ONCE)).all()
+        note = row.payload["note"]
+        rows = [_row(SEND, f"{SEND}:{note}:{one.hex}", {"note": note, "subscriber": one.hex}, now) for one in who]
+        insert_missing(connection, Outbox, rows)
+        done = len(who) < SPREAD_AT_ONCE
+        values = {"state": "done"} if done else {"payload": {"note": note, "after": who[-1].hex}}
+        connection.execute(update(Outbox).where(Outbox.id == row.id).values(**values))
+    return len(who) + 1
+
+
+def send_due(engine: Engine, send: Sender) -> int:
+    """Send what is due; how many left. Several workers may do so: a letter's id makes a repeat harmless."""
+    with read(engine) as connection:
+        due = connection.execute(
+            select(Outbox.id, Outbox.topic, Outbox.payload, Outbox.attempts)
+            .where(
+                Outbox.topic.in_((SEND, CONFIRM, ALERT)), Outbox.state == "waiting", Outbox.due_ms <= now_ms(connection)
+            )
+            .order_by(Outbox.due_ms)
+            .limit(SEND_AT_ONCE)
+        ).all()
+    if not due:
+        return 0
+    with ThreadPoolExecutor(THREADS) as threads:
+        return sum(threads.map(lambda row: _send(engine, send, row), due))
+
+
+def _send(engine: Engine, send: Sender, row: Row[Any]) -> bool:
+    try:
+        send(Item(row.id, row.topic, row.payload, row.attempts))
+    except NotSentError as error:
+        _log.warning("notice %d: %s, attempt %d", row.id, error, row.attempts + 1)
+        _put_off(engine, row, str(error))
+        return False
+    reach("notice.sent")
+    with engine.begin() as connection:
+        connection.execute(update(Outbox).where(Outbox.id == row.id).values(state="done", attempts=row.attempts + 1))
+    return True
+
+
+def _put_off(engine: Engine, row: Row[Any], reason: str) -> None:
+    attempts = row.attempts + 1
+    pause = min(FIRST_PAUSE_MS << min(row.attempts, 20), LONGEST_PAUSE_MS)
+    with engine.begin() as connection:
+        values = {
+            "attempts": attempts,
+            "due_ms": now_ms(connection) + pause,
+            "error": reason[:200],
+            "state": "failed" if attempts >= MAX_ATTEMPTS else "waiting",
+        }
+        connection.execute(update(Outbox).where(Outbox.id == row.id, Outbox.state == "waiting").values(**values))
+
+
+def _row(topic: str, key: str, payload: dict[str, Any], now: int) -> dict[str, Any]:
+    return {
+        "topic": topic,
+        "key": key,
+        "payload": payload,
+        "state": "waiting",
+        "attempts": 0,
+        "due_ms": now,
+        "created_ms": now,
+    }

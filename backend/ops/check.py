@@ -1,0 +1,182 @@
+"""The promises, checked after the fact, from rows and from the chain's own logs; nothing of the indexer is used.
+
+P1 sold <= capacity; P2 a token for each ticket whose mint is on the chain, and no other; P3 each paid order has its
+tickets; money taken = tickets paid for + what is on its way back. Queries read whole tables but return only offenders.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, func, or_, select
+
+from backend.db.models import Batch, ChainContract, ChainJob, Order, OrderLine, Payment, Stock, Ticket, Token
+
+TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # ERC-721
+NAMED = 5  # offenders that are named
+ON_CHAIN = ("included", "final")
+
+Logs = Callable[[str], Iterable[Mapping[str, Any]]]  # a contract's address -> its Transfer logs, by eth_getLogs
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What broke a promise (empty is good), and what was counted."""
+
+    problems: tuple[str, ...]
+    counts: Mapping[str, int]
+
+
+def check_rows(connection: Connection) -> Checked:
+    """What rows alone can show."""
+    problems = [
+        *_stock(connection),
+        *_tickets(connection),
+        *_money(connection),
+        *_seats(connection),
+        *_index(connection),
+    ]
+    counts = {
+        "orders_paid": select(func.count()).where(Order.state == "paid"),
+        "tickets": select(func.count()).select_from(Ticket),
+        "tokens": select(func.count()).select_from(Token),
+        "batches": select(func.count()).select_from(Batch),
+    }
+    return Checked(tuple(problems), {name: connection.scalar(query) or 0 for name, query in counts.items()})
+
+
+def check_chain(connection: Connection, logs_of: Logs) -> Checked:
+    """Every ticket with a token id was minted once, every token is a ticket's, and the index has the chain's owners."""
+    problems: list[str] = []
+    count = 0
+    contracts = select(ChainContract.address, ChainContract.event_id).where(ChainContract.kind == "event")
+    for address, event_id in connection.execute(contracts).all():
+        minted, owners = _from_logs(logs_of("0x" + address.hex()))
+        tickets = connection.execute(select(Ticket.token_id).where(Ticket.event_id == event_id)).scalars().all()
+        expected = {token for token in tickets if token is not None}
+        index = select(Token.token_id, Token.owner).where(Token.event_id == event_id)
+        indexed = dict(connection.execute(index).tuples().all())
+        count += len(minted)
+        found = (
+            ("a paid ticket has no token id", [token for token in tickets if token is None]),
+            ("two tickets share a token id", [] if len(expected) == len(tickets) else [len(tickets) - len(expected)]),
+            ("paid but not minted", expected - set(minted)),
+            ("minted but not paid", set(minted) - expected),
+            ("minted more than once", [token for token, times in minted.items() if times != 1]),
+            (
+                "index and chain differ",
+                [token for token in owners.keys() | indexed if owners.get(token) != indexed.get(token)],
+            ),
+        )
+        problems += [_told(what, sorted(who, key=str)) for what, who in found if who]
+    return Checked(tuple(problems), {"minted": count})
+
+
+def _stock(connection: Connection) -> list[str]:
+    """Stock adds up, and nothing is oversold."""
+    counted = (
+        select(
+            Order.event_id,
+            OrderLine.class_number,
+            func.sum(case((Order.state == "paid", OrderLine.quantity), else_=0)).label("sold"),
+            func.sum(case((Order.state == "held", OrderLine.quantity), else_=0)).label("held"),
+        )
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .group_by(Order.event_id, OrderLine.class_number)
+        .subquery()
+    )
+    sold, held = func.coalesce(counted.c.sold, 0), func.coalesce(counted.c.held, 0)
+    query = (
+        select(Stock.class_number, Stock.sold, sold.label("orders_sold"), Stock.held, held.label("orders_held"))
+        .outerjoin(counted, and_(counted.c.event_id == Stock.event_id, counted.c.class_number == Stock.class_number))
+        .where(or_(Stock.sold != sold, Stock.held != held, Stock.sold + Stock.held > Stock.capacity))
+    )
+    return [
+        f"class {row.class_number}: stock says {row.sold} sold and {row.held} held, "
+        f"orders say {row.orders_sold} and {row.orders_held}"
+        for row in connection.execute(query)
+    ]
+
+
+def _tickets(connection: Connection) -> list[str]:
+    """Each paid order has as many tickets as were bought."""
+    counted = select(Ticket.order_id, func.count().label("number")).group_by(Ticket.order_id).subquery()
+    number = func.coalesce(counted.c.number, 0)
+    query = (
+        select(Order.id)
+        .outerjoin(counted, counted.c.order_id == Order.id)
+        .where(Order.state == "paid", number != Order.quantity)
+        .limit(NAMED)
+    )
+    return _problem("paid orders without their tickets", connection.scalars(query).all())
+
+
+def _money(connection: Connection) -> list[str]:
+    """A paid order's money was taken once; money taken for anything else is on its way back."""
+    taken = (
+        select(Payment.order_id, func.sum(Payment.amount_minor).label("amount"))
+        .where(Payment.state == "succeeded")
+        .group_by(Payment.order_id)
+        .subquery()
+    )
+    amount = func.coalesce(taken.c.amount, 0)
+    orders = select(Order.id).outerjoin(taken, taken.c.order_id == Order.id)
+    unpaid = orders.where(Order.state == "paid", amount != Order.total_minor).limit(NAMED)
+    kept = orders.where(Order.state != "paid", amount != 0).limit(NAMED)
+    return [
+        *_problem("tickets given for other money than asked", connection.scalars(unpaid).all()),
+        *_problem("money kept without tickets", connection.scalars(kept).all()),
+    ]
+
+
+def _seats(connection: Connection) -> list[str]:
+    doubled = (
+        select(Ticket.seat_number)
+        .where(Ticket.seat_number > 0, Ticket.state == "valid")
+        .group_by(Ticket.event_id, Ticket.class_number, Ticket.seat_number)
+        .having(func.count() > 1)
+        .limit(NAMED)
+    )
+    return _problem("seats sold twice", connection.scalars(doubled).all())
+
+
+def _index(connection: Connection) -> list[str]:
+    """The index and the tickets are the same tokens, as far as the chain was applied."""
+    same = and_(Token.event_id == Ticket.event_id, Token.token_id == Ticket.token_id)
+    strange = select(Token.token_id).outerjoin(Ticket, same).where(Ticket.id.is_(None)).limit(NAMED)
+    applied = and_(
+        ChainJob.event_id == Ticket.event_id,
+        ChainJob.batch_number == Ticket.batch_number,
+        ChainJob.kind == "mint",
+        ChainJob.state.in_(ON_CHAIN),
+    )
+    missing = (
+        select(Ticket.token_id)
+        .join(ChainJob, applied)
+        .outerjoin(Token, same)
+        .where(Token.token_id.is_(None))
+        .limit(NAMED)
+    )
+    return [
+        *_problem("tokens without a ticket", connection.scalars(strange).all()),
+        *_problem("tickets minted but not in the index", connection.scalars(missing).all()),
+    ]
+
+
+def _from_logs(logs: Iterable[Mapping[str, Any]]) -> tuple[dict[int, int], dict[int, bytes]]:
+    minted: dict[int, int] = {}
+    owners: dict[int, bytes] = {}
+    for log in logs:
+        token = int(log["topics"][3], 16)
+        if int(log["topics"][1], 16) == 0:
+            minted[token] = minted.get(token, 0) + 1
+        owners[token] = bytes.fromhex(log["topics"][2][-40:])
+    return minted, owners
+
+
+def _problem(what: str, who: Sequence[Any]) -> list[str]:
+    return [_told(what, who)] if who else []
+
+
+def _told(what: str, who: Sequence[Any]) -> str:
+    return f"{what}: {', '.join(map(str, who[:NAMED]))}"

@@ -1,1 +1,0 @@
-"""Personal data: sealed for each person, kept for as long as needed, exported and erased on request."""
