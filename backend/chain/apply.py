@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from backend.chain.logs import Change, Marked, Minted, RawLog, decode
+from backend.chain.logs import Marked, Minted, RawLog, decode
 from backend.db.models import ChainLog, Token
 
 ROWS_AT_ONCE = 5_000  # logs read at a time when deriving anew: bounds memory
@@ -79,7 +79,7 @@ def _fold(logs: Iterable[RawLog]) -> dict[int, _Delta]:
         change = decode(log)
         if change is None:
             continue
-        for token in _tokens_of(change):
+        for token in change.token_ids if isinstance(change, Marked) else (change.token_id,):
             delta = deltas.setdefault(token, _Delta())
             delta.changed_block = log.block_number
             if isinstance(change, Marked):
@@ -91,10 +91,6 @@ def _fold(logs: Iterable[RawLog]) -> dict[int, _Delta]:
             else:
                 delta.moves += 1
     return deltas
-
-
-def _tokens_of(change: Change) -> tuple[int, ...]:
-    return change.token_ids if isinstance(change, Marked) else (change.token_id,)
 
 
 def _insert(connection: Connection, event_id: UUID, deltas: dict[int, _Delta]) -> None:

@@ -12,16 +12,17 @@ from typing import Any
 from eth_hash.auto import keccak
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from backend.chain import diagnoses, indexer
+from backend.chain import diagnoses, indexer, replay
 from backend.chain.deploy import is_our_code
 from backend.chain.diagnosis import Diagnosis, Kind
-from backend.chain.leases import HeldLease, require_held
+from backend.chain.leases import HeldLease, LeaseLostError, require_held, take
 from backend.chain.observe import FirstLook, Sight, block_hash, examine, first_look
 from backend.chain.rewind import rewind
 from backend.chain.rpc import Call, Node, NodeError, one
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Chain, ChainBlock, ChainContract
+from backend.killpoints import reach
 
 GONE_SECONDS = 20.0  # a node that stays this long below our blocks, and makes none, has lost them
 STUCK_SECONDS = 15.0  # after which another endpoint's higher head is preferred
@@ -142,6 +143,9 @@ class Follower:
             return Round(found, blocks, node)
         self._note(held, found.kind, {"head": sight.head_number, "ancestor": found.ancestor, "reason": found.reason})
         if found.kind is not Kind.BEHIND and found.ancestor is not None and self._may_rewind(found.kind):
+            if found.kind is Kind.ROLLED_BACK and not self._is_replayed(found.ancestor):
+                self._replay(node, held, chain.id, found.ancestor)
+                return Round(found, 1)  # the next look finds the branch that was made
             rewound = rewind(
                 self._engine, node, held, chain.id, found.ancestor, sight.head_number, self._finality, found.kind
             )
@@ -154,6 +158,28 @@ class Follower:
             return True
         with read(self._engine) as connection:
             return any(row.detail.get("allowed") for row in diagnoses.open_rows(connection, kind))
+
+    def _is_replayed(self, ancestor: int) -> bool:
+        with read(self._engine) as connection:
+            rows = diagnoses.open_rows(connection, Kind.ROLLED_BACK)
+        return any(row.detail.get("replayed_from") == ancestor for row in rows)
+
+    def _replay(self, node: Node, held: HeldLease, chain: int, ancestor: int) -> None:
+        """Give the node back what it lost, and tell what it can't be given; then swap (SPEC 10.5)."""
+
+        def keep() -> None:
+            if take(self._engine, held.name, held.holder) != held:
+                raise LeaseLostError(held.name)
+
+        plan = replay.plan_replay(self._engine, node, chain, ancestor)
+        failed = replay.play(node, plan, keep)
+        plan = replay.with_failed(self._engine, chain, plan, failed)
+        reach("replay.played")
+        with self._engine.begin() as connection:
+            require_held(connection, held)
+            replay.settle_lost(connection, chain, plan.lost)
+            detail = {**replay.as_detail(plan), "replayed_from": ancestor}
+            diagnoses.add_detail(connection, Kind.ROLLED_BACK, detail)
 
     def _pin(self, node: Node, held: HeldLease, chain: Row[Any]) -> bool:
         """Write down the code of contracts of ours that were just born; False if it is not the code we deployed.

@@ -98,6 +98,14 @@ def decode(log: RawLog) -> Change | None:
     return None
 
 
+def tokens_of(log: RawLog) -> tuple[int, ...]:
+    """The tokens that a log changes."""
+    change = decode(log)
+    if change is None:
+        return ()
+    return change.token_ids if isinstance(change, Marked) else (change.token_id,)
+
+
 def redeemed_tokens(words: Sequence[int], masks: Sequence[int]) -> tuple[int, ...]:
     """The tokens of status words whose low bits are set in `masks` (SPEC 8.3)."""
     return tuple(

@@ -50,6 +50,7 @@ class Rewound:
         """For the diagnosis's row: JSON, hashes as 0x-hex."""
         return {
             "ancestor": self.ancestor,
+            "replayed_from": None,  # what was replayed is swapped in; another fall to this block is another matter
             "tokens_lost": list(self.tokens_lost[:NAMED_TOKENS]),
             "tokens_lost_count": len(self.tokens_lost),
             "hashes_sent_again": ["0x" + hash_.hex() for hash_ in self.send_again],

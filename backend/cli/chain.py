@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Engine
 
+from backend.chain.adopt import look_at_wiped, take_up
 from backend.chain.diagnoses import add_detail, open_rows
 from backend.chain.diagnosis import Kind
+from backend.chain.follow import current_chain
+from backend.chain.replay import plan_replay
 from backend.chain.report import chain_report, nodes_report, tokens_above
-from backend.chain.rpc import Node
+from backend.chain.rpc import Node, NodeError
 from backend.chain.transport import Transport
 from backend.db.engine import read
 from backend.db.migrate import is_current
@@ -46,21 +50,67 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
 def replay(
     yes: Annotated[bool, typer.Option("--yes", help="do it; without this it only says what it would do")] = False,
 ) -> None:
-    """Let the worker follow a node that was rolled back beyond finality, and send again what it lost."""
-    engine = open_database(settings_from(os.environ))
+    """Let the worker give a node that was rolled back beyond finality what it lost: ours and other people's."""
+    settings = settings_from(os.environ)
+    engine = open_database(settings)
     try:
-        with engine.begin() as connection:
+        with read(engine) as connection:
             rows = open_rows(connection, Kind.ROLLED_BACK)
             if not rows:
                 raise refuse("nothing_to_replay", _("No node is diagnosed as rolled back."))
-            lost = len(tokens_above(connection, rows[-1].detail.get("ancestor") or 0))
-            if yes:
+            block = rows[-1].detail.get("ancestor") or 0
+            lost = len(tokens_above(connection, block))
+        typer.echo(
+            _("Above block %(block)d the node lacks %(tokens)d tokens of ours.") % {"block": block, "tokens": lost}
+        )
+        _tell_plan(settings, engine, block)
+        if yes:
+            with engine.begin() as connection:
                 add_detail(connection, Kind.ROLLED_BACK, {"allowed": True})
     finally:
         engine.dispose()
-    words = {"block": rows[-1].detail.get("ancestor") or 0, "tokens": lost}
-    typer.echo(_("Above block %(block)d the node lacks %(tokens)d tokens of ours.") % words)
     typer.echo(_("The worker sends them again.") if yes else _("Run it again with --yes to have them sent again."))
+
+
+def _tell_plan(settings: Settings, engine: Engine, block: int) -> None:
+    """What can be sent again, and what can't, one by one."""
+    chain = current_chain(engine)
+    with chain_nodes(settings) as nodes:
+        if not nodes or chain is None:
+            return
+        try:
+            plan = plan_replay(engine, require_node(nodes), chain.id, block)
+        except NodeError as error:
+            raise refuse("node_unreachable", _("The node could not be asked: %s") % error) from None
+    counts = {"count": plan.count, "lost": len(plan.lost)}
+    typer.echo(_("%(count)d transactions can be sent again; %(lost)d can't.") % counts)
+    for lost in plan.lost:
+        tokens = ", ".join(str(token) for _event, token in lost.tokens) or "-"
+        words = {"hash": "0x" + lost.hash.hex(), "reason": lost.reason, "tokens": tokens}
+        typer.echo(_("%(hash)s: %(reason)s; its tickets are suspended until settled: %(tokens)s") % words)
+
+
+@app.command("take-up")
+def take_up_chain(
+    yes: Annotated[bool, typer.Option("--yes", help="do it; without this it only says what it would do")] = False,
+) -> None:
+    """Begin anew on a chain that was wiped: deploy and mint everything again from our rows, with the same ids."""
+    settings = settings_from(os.environ)
+    engine = open_database(settings)
+    try:
+        with chain_nodes(settings) as nodes:
+            found = look_at_wiped(engine, require_node(nodes), settings.chain_id)
+        words = {"tickets": found.tickets, "batches": found.batches, "moved": len(found.moved)}
+        typer.echo(_("%(tickets)d tickets in %(batches)d batches are minted again; %(moved)d had moved:") % words)
+        for event_id, token in found.moved:
+            typer.echo(f"{event_id} {token}")
+        if yes:
+            take_up(engine)
+    except NodeError as error:
+        raise refuse("node_unreachable", _("The node could not be asked: %s") % error) from None
+    finally:
+        engine.dispose()
+    typer.echo(_("The worker begins.") if yes else _("Run it again with --yes if the old chain is gone for good."))
 
 
 @contextmanager

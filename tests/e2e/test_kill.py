@@ -55,8 +55,10 @@ ELSEWHERE = {  # shown by the tests of their own rooms
     *(
         "bundles.signed",
         "bundles.before_commit",
+        "adopt.written",
         "marks.written",
         "refund.sent",
+        "replay.played",
         "relayer.bumped",
         "relayer.filled",
         "rewind.written",

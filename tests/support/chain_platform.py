@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 
 from backend.chain.batcher import close_batches
 from backend.chain.deploy import Completion, Roster, enqueue_deployments
@@ -15,7 +15,7 @@ from backend.chain.keys import DEVELOPMENT_KEYS, Fees, RelayerKey
 from backend.chain.leases import HeldLease, take
 from backend.chain.relayer import ISSUED, OPERATED, Relayer
 from backend.chain.rpc import Node
-from backend.db.models import ChainAttempt, ChainContract, ChainJob, Platform, Token
+from backend.db.models import ChainAttempt, ChainContract, ChainJob, Platform, TicketClass, Token
 from backend.db.models import Diagnosis as DiagnosisRow
 from tests.support.chain_node import ChainNode
 from tests.support.checker import check_chain
@@ -89,11 +89,14 @@ class ChainPlatform:
         assert found.problems == []
 
 
-def start_platform(engine: Engine, anvil: ChainNode, capacities: tuple[int, ...] = (5000,)) -> ChainPlatform:
-    """Make the event and wait for its contract."""
+def start_platform(
+    engine: Engine, anvil: ChainNode, capacities: tuple[int, ...] = (5000,), policy: str = "market_only"
+) -> ChainPlatform:
+    """Make the event, with classes of this policy, and wait for its contract."""
     with engine.begin() as connection:
         connection.execute(insert(Platform).values(id=1, platform_id=bytes(range(16)), created_ms=0))
         event_id = add_event(connection, capacities)
+        connection.execute(update(TicketClass).values(policy=policy))
         enqueue_deployments(connection)
         enqueue_create_event(connection, event_id)
     held = take(engine, "chain", "test", seconds=600)
