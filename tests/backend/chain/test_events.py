@@ -71,7 +71,8 @@ def _signature(event: dict[str, Any]) -> str:
 def _type(field: dict[str, Any]) -> str:
     if not field["type"].startswith("tuple"):
         return str(field["type"])
-    return "(" + ",".join(_type(part) for part in field["components"]) + ")" + field["type"].removeprefix("tuple")
+    parts = ",".join(_type(part) for part in field["components"])
+    return f"({parts}){field['type'].removeprefix('tuple')}"
 
 
 @pytest.mark.parametrize("contract", KIND_OF)
