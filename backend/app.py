@@ -11,14 +11,27 @@ from backend.i18n import set_language
 from backend.logs import configure_logs
 from backend.ops.supervise import die_with_parent
 from backend.settings import Settings, settings_from
-from backend.web import apps, events, finding, gates, openapi, orders, pages, payments, status, subscriptions, tickets
+from backend.web import (
+    apps,
+    events,
+    finding,
+    gates,
+    openapi,
+    orders,
+    pages,
+    payments,
+    refunds,
+    status,
+    subscriptions,
+    tickets,
+)
 from backend.web.language import current_language
 from backend.web.problems import install_problems
 from backend.web.requests import MAX_BODY_BYTES
 from backend.web.sessions import ThriftySessions
 from backend.wiring import Services, wire
 
-PARTS = (events, orders, finding, payments, status, subscriptions, tickets, gates, apps, pages)
+PARTS = (events, orders, finding, payments, refunds, status, subscriptions, tickets, gates, apps, pages)
 
 GC_ALLOCATIONS = 20_000  # objects made between two looks at the young ones; Python's default is 700
 

@@ -26,6 +26,7 @@ COMMANDS = ("init", "web", "work", "up", "check")  # modules whose function of t
 GROUPS = {  # name of the group -> module with an `app`
     "db": "db",
     "event": "event",
+    "ledger": "ledger",
     "signer": "signer",
     "keys": "keys",
     "gate": "gates",
