@@ -20,7 +20,7 @@ from backend.web import (
     orders,
     pages,
     payments,
-    refunds,
+    probes,
     status,
     subscriptions,
     tickets,
@@ -31,7 +31,7 @@ from backend.web.requests import MAX_BODY_BYTES
 from backend.web.sessions import ThriftySessions
 from backend.wiring import Services, wire
 
-PARTS = (events, orders, finding, payments, refunds, status, subscriptions, tickets, gates, apps, pages)
+PARTS = (events, orders, finding, payments, probes, status, subscriptions, tickets, gates, apps, pages)
 
 GC_ALLOCATIONS = 20_000  # objects made between two looks at the young ones; Python's default is 700
 

@@ -35,6 +35,7 @@ class Settings:
     smtp_url: str  # smtp:// or smtps://, with user and password if the server wants them; empty: no mail is sent
     mail_from: str  # whom our mails come from
     alert_urls: tuple[str, ...]  # where operators are told of incidents, as apprise writes addresses
+    metrics_token: str  # whoever scrapes /metrics sends it as a bearer; empty: nobody may in production
     environment: str  # production | development
     kill_at: str  # for tests only, see backend.killpoints
 
@@ -74,6 +75,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         smtp_url=get.smtp_url("SMTP_URL"),
         mail_from=get.text("MAIL_FROM", "truestub@localhost"),
         alert_urls=tuple(part.strip() for part in get.text("ALERT_URLS", "").split(",") if part.strip()),
+        metrics_token=get.text("METRICS_TOKEN", ""),
         environment=environment,
         kill_at=get.text("KILL_AT", ""),
     )

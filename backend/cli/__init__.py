@@ -22,11 +22,10 @@ from backend.i18n import gettext as _
 from backend.ops.disk import is_full
 from backend.settings import DEFAULT_DATA_DIR, PREFIX
 
-COMMANDS = ("init", "web", "work", "up", "check")  # modules whose function of the same name is the command
+COMMANDS = ("init", "web", "work", "up", "check", "doctor")  # modules whose function of the same name is the command
 GROUPS = {  # name of the group -> module with an `app`
     "db": "db",
     "event": "event",
-    "ledger": "ledger",
     "signer": "signer",
     "keys": "keys",
     "gate": "gates",

@@ -5,7 +5,6 @@ import logging
 import time
 from uuid import UUID
 
-import apprise
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
@@ -79,6 +78,8 @@ class Sending:
 
     def alert(self, letter: Letter) -> None:
         """Tell the operators over every service that is configured; raises `NotSentError` if one did not take it."""
+        import apprise  # noqa: PLC0415 - takes half a second, which few processes need
+
         services = apprise.Apprise()
         for url in self._settings.alert_urls:
             services.add(url)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.db.clock import now_ms
@@ -135,6 +135,13 @@ def forget_unconfirmed(connection: Connection) -> int:
     """Erase addresses whose owners never said yes."""
     old = now_ms(connection) - FORGET_MS
     return connection.execute(delete(Subscriber).where(Subscriber.state == "asked", Subscriber.asked_ms < old)).rowcount
+
+
+def tidy(engine: Engine) -> int:
+    """`forget_unconfirmed`, as a task of the worker; 0, so that it pauses."""
+    with engine.begin() as connection:
+        forget_unconfirmed(connection)
+    return 0
 
 
 def checked(channel: Channel, address: str) -> str:

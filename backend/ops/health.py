@@ -42,6 +42,7 @@ def judge(now: Readings) -> tuple[Health, ...]:
         _gate_sync(now),
         Health("database", "works", "answers"),
         _disk(now),
+        _environment(now),
     )
 
 
@@ -123,3 +124,10 @@ def _disk(now: Readings) -> Health:
     if now.free_bytes >= FULL_DISK_BYTES:
         return Health("disk", "waits", "low", facts)
     return Health("disk", "down", "full", facts)
+
+
+def _environment(now: Readings) -> Health:
+    if now.sensor is None:
+        return Health("environment", "works", "within")
+    facts = {"sensor": now.sensor, "says": now.sensor_says}
+    return Health("environment", "waits", "outside" if now.sensor_says else "quiet", facts, now.sensor_since_ms)

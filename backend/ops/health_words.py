@@ -136,6 +136,9 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("disk", "low"): _disk_low,
     ("disk", "full"): _disk_full,
     ("disk", ""): lambda _f: _("There is room on the disk"),
+    ("environment", "outside"): lambda facts: _("Warning: %(sensor)s is %(says)s; look at it before it fails") % facts,
+    ("environment", "quiet"): lambda facts: _("Warning: the sensor of %(sensor)s does not answer") % facts,
+    ("environment", ""): lambda _f: _("Temperature, humidity, power and the like are as they should be"),
 }
 
 

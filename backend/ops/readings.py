@@ -14,7 +14,19 @@ from sqlalchemy import Connection, and_, func, select
 
 from backend.credentials.unix_address import unix_address
 from backend.db.clock import now_ms
-from backend.db.models import Bundle, Chain, ChainJob, Diagnosis, Event, Gate, Lease, Outbox, Payment, Ticket
+from backend.db.models import (
+    Bundle,
+    Chain,
+    ChainJob,
+    Diagnosis,
+    Event,
+    Gate,
+    Lease,
+    Outbox,
+    Payment,
+    SensorReading,
+    Ticket,
+)
 from backend.ops.outages import open_diagnoses
 from backend.sales.payments.flow import OTHER_MONEY
 
@@ -22,6 +34,7 @@ SIGNER_SECONDS = 0.25  # a local socket opens at once or not at all
 SLOW_PAYMENT_MS = 30_000  # a payment open for longer than this is worth a word
 DIFFERENT_PAYMENT_MS = 24 * 3600 * 1000  # how long a payment of other money than asked for is told of
 GATES_CARE_MS = 6 * 3600 * 1000  # before doors; from then on gates need fresh bundles
+SENSOR_MS = 10_000  # a sensor outside its limits for longer is a warning
 NOT_ON_CHAIN = ("queued", "signed", "sent")
 WATCH_LEASE = "watch"  # held by the worker that watches; it runs out when no worker lives
 _FILE = "last-readings.json"
@@ -51,6 +64,10 @@ class Readings:
     worker_gone_ms: int | None = None  # since when no worker watches, if one ever did
     bundle_oldest_ms: int | None = None  # of events with enrolled gates that are near or open: the stalest bundle
     free_bytes: int | None = None
+    sensor: str | None = None  # the sensor that has been outside its limits for the longest
+    sensor_says: str | None = None  # with its unit; none: it is silent
+    sensor_since_ms: int | None = None
+    notices_waiting: int = 0
     database_away_ms: int | None = None  # since when it does not answer; the rest is then what was known before
 
 
@@ -76,6 +93,13 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     waiting = and_(ChainJob.kind == "mint", ChainJob.state.in_(NOT_ON_CHAIN))
     minted = and_(ChainJob.kind == "mint", ChainJob.state.not_in(NOT_ON_CHAIN))
     tickets = func.coalesce(func.sum(ChainJob.tickets), 0)
+    sensor = connection.execute(
+        select(SensorReading.__table__)
+        .where(SensorReading.outside_ms < now - SENSOR_MS)
+        .order_by(SensorReading.outside_ms)
+        .limit(1)
+    ).one_or_none()
+    notices = select(func.count()).where(Outbox.state == "waiting", Outbox.topic.like("notice.%"))
     return Readings(
         at_ms=now,
         events_on_sale=connection.scalar(select(func.count()).where(Event.state == "on_sale")) or 0,
@@ -97,6 +121,10 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         worker_gone_ms=_worker_gone(connection, now),
         bundle_oldest_ms=_oldest_bundle(connection, now),
         free_bytes=free,
+        sensor=sensor.name if sensor else None,
+        sensor_says=f"{sensor.value:g} {sensor.unit}".strip() if sensor and sensor.value is not None else None,
+        sensor_since_ms=sensor.outside_ms if sensor else None,
+        notices_waiting=connection.scalar(notices) or 0,
     )
 
 

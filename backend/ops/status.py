@@ -46,6 +46,18 @@ def status_now(engine: Engine, signer_socket: Path, data_dir: Path) -> dict[str,
     return _told(readings, rows, notes)
 
 
+def readings_now(engine: Engine, signer_socket: Path, data_dir: Path) -> Readings:
+    """The readings; the last known ones when the database is away."""
+    free = free_bytes(data_dir)
+    try:
+        with read(engine) as connection:
+            return take_readings(connection, signer_socket, free)
+    except Exception as error:
+        if failure_of(error) is None:
+            raise
+        return _last_known(signer_socket, data_dir, free)
+
+
 def history_now(engine: Engine) -> list[dict[str, Any]]:
     """Incidents that are over, the newest first."""
     with read(engine) as connection:

@@ -1,4 +1,4 @@
-"""How we are: /healthz for machines that restart, /status for people and programs that want to know what works.
+"""How we are: for people and programs that want to know what works.
 
 `/status/stream` rings (server-sent events) when what is told changes; `data` is the whole status.
 """
@@ -27,18 +27,12 @@ from backend.web.requests import reply, services
 from backend.wiring import Services
 
 MAX_STREAMS = 4  # of the 32 threads of a web process (cli/web.py)
-STREAM_SECONDS = 25.0  # then the line is free for another
+STREAM_SECONDS = 8.0  # then the line is free for another; shorter than a stop waits (ops/supervise.py)
 LOOK_SECONDS = 1.0
 RETRY_MS = 2000  # before a browser rings up again
 
 bp = APIBlueprint("status", __name__, enable_openapi=False)
 _lines = threading.BoundedSemaphore(MAX_STREAMS)
-
-
-@bp.get("/healthz")
-def healthz() -> Response:
-    """Whether this process answers; says nothing of the database or the chain, which /status does."""
-    return Response(b'{"status":"ok"}', mimetype="application/json")
 
 
 @bp.get("/status")

@@ -70,7 +70,6 @@ class PaymentFacts:
     order_id: UUID
     state: str
     reference: str | None = None
-    provider: str = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 Promises: an answer is given only after the commit it tells of. A request that breaks something fails alone. If the
 database goes away during a commit, the batch is run again until its fate is known; when that takes too long the buyer
-is told to repeat the request with the same key, and nothing is guessed. At most `MAX_WAITING` requests wait; more are
-turned away at once.
+is told to repeat the request with the same key, and nothing is guessed. At most `MAX_WAITING` requests wait, and few
+while a batch is stuck; more are turned away at once.
 """
 
 import logging
@@ -29,6 +29,8 @@ from backend.sales.till.soldout import SoldOut
 
 MAX_BATCH = 128  # requests in one transaction
 MAX_WAITING = 2_000  # requests in the queue; at 700 orders/s they are served within three seconds
+SHED_WAITING = 8  # requests in the queue while the till is stuck; more are turned away, so that threads stay for others
+STUCK_SECONDS = 1.0  # a batch that takes longer is stuck; a good one takes milliseconds
 ANSWER_SECONDS = 20.0  # how long a request waits for its answer
 RETRY_SECONDS = 8.0  # how long a batch of unknown fate is run again
 RETRY_PAUSE_SECONDS = 0.05  # doubles up to a second
@@ -76,12 +78,15 @@ class Till:
         self._queue: Queue[_Waiting] = Queue(MAX_WAITING)
         self._lock = threading.Lock()  # of `_thread`
         self._crowd = 0  # requests in the last batch
+        self._began: float | None = None  # when the batch that is being served was taken, by the monotonic clock
         self._thread: threading.Thread | None = None
         self._memory = SeatMemory(event_id)  # of the writer thread
         self._sold_out = SoldOut(engine, event_id)  # of the writer thread
 
     def ask(self, request: Request) -> Outcome:
         """The outcome, once it is committed. Raises `Refused` if the till is too busy or the database is away."""
+        if self._queue.qsize() >= SHED_WAITING and self._is_stuck():
+            raise refuse("too_busy", "")
         waiting = _Waiting(request)
         try:
             self._queue.put_nowait(waiting)
@@ -94,6 +99,10 @@ class Till:
     def waiting(self) -> int:
         """How many requests wait for their batch."""
         return self._queue.qsize()
+
+    def _is_stuck(self) -> bool:
+        began = self._began
+        return began is not None and time.monotonic() - began > STUCK_SECONDS
 
     def _wake(self) -> None:
         with self._lock:  # without it, a thread that is about to end could be taken for one that serves
@@ -119,7 +128,9 @@ class Till:
             except Empty:
                 pass
             self._crowd = len(waiting)
+            self._began = time.monotonic()
             self._serve(waiting)
+            self._began = None
 
     def _serve(self, waiting: list[_Waiting]) -> None:
         try:
@@ -184,6 +195,11 @@ class Tills:
     def event_of(self, order_id: UUID) -> UUID | None:
         """The event of an order that was held here lately."""
         return self._by_order.get(order_id)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait at all tills of this process."""
+        return sum(till.waiting for till in list(self._tills.values()))
 
     def of(self, event_id: UUID) -> Till:
         found = self._tills.get(event_id)

@@ -224,6 +224,7 @@ def test_a_webhook_that_does_not_repeat_the_challenge_is_not_subscribed(
     assert [body["type"] for body in hook.bodies()] == ["subscription.confirm"]
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by one of apprise's hundred services
 def test_operators_are_told_over_whatever_service_apprise_knows(services: Services, hook: Hook) -> None:
     place = hook.url.replace("http://", "json://").partition("?")[0]
     told = Sending(services.engine, dataclasses.replace(services.settings, alert_urls=(place,)), Book(services.secret))

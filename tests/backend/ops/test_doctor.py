@@ -1,0 +1,88 @@
+"""The doctor names what is wrong and what to do, and finds nothing where nothing is."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from backend.chain.keys import ensure_chain_keys
+from backend.chain.rpc import Node
+from backend.chain.transport import Transport
+from backend.clock import system_clock
+from backend.db.engine import make_engine
+from backend.ops.doctor import Finding, examine_installation
+from backend.ops.sensors import FILE
+from backend.sales.installation import installation_secret
+from backend.settings import Settings, settings_from
+from tests.backend.notices.conftest import Hook, hook  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    made = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
+    installation_secret(made.keys_dir)
+    ensure_chain_keys(made)
+    return made
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    transport = Transport()
+    yield transport
+    transport.close()
+
+
+def ask(settings: Settings, engine: Engine, *nodes: Node, ahead: float = 0.0) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for one in examine_installation(settings, engine, list(nodes), lambda: system_clock() + ahead):
+        assert one.verdict == "good" or one.do, one
+        found.setdefault(one.area, []).append(one)
+    return found
+
+
+def test_a_fresh_installation_has_nothing_bad(settings: Settings, engine: Engine) -> None:
+    found = ask(settings, engine)
+    assert [one for group in found.values() for one in group if one.verdict == "bad"] == []
+
+
+def test_a_host_with_a_wrong_clock_is_told(settings: Settings, engine: Engine) -> None:
+    (clock,) = ask(settings, engine, ahead=30)["clock"]
+    assert (clock.verdict, "NTP" in clock.do) == ("bad", True)
+
+
+def test_keys_that_others_can_read_are_told(settings: Settings, engine: Engine) -> None:
+    settings.keys_dir.chmod(0o755)
+    assert ask(settings, engine)["configuration"][0].verdict == "bad"
+
+
+def test_an_old_schema_and_a_silent_database_are_told_apart(settings: Settings, engine: Engine) -> None:
+    empty = make_engine("sqlite://")
+    assert ask(settings, empty)["migrations"][0].do == "Run: truestub db upgrade"
+    empty.dispose()
+    away = make_engine("postgresql://127.0.0.1:1/none")
+    assert ask(settings, away)["database"][0].verdict == "bad"
+    away.dispose()
+
+
+def test_an_endpoint_that_is_not_a_node_is_said_in_a_sentence_and_sales_stay_open(
+    settings: Settings,
+    engine: Engine,
+    transport: Transport,
+    hook: Hook,  # noqa: F811 - the fixture
+) -> None:
+    hook.echoes = False
+    (chain,) = ask(settings, engine, Node(hook.url, transport))["chain"]
+    assert "is not an Ethereum node" in chain.what
+    assert "sales stay open" in chain.do
+
+
+def test_a_sensor_file_with_a_mistake_is_told(settings: Settings, engine: Engine) -> None:
+    (settings.data_dir / FILE).write_text("[[sensors]")
+    assert ask(settings, engine)["sensors"][0].verdict == "bad"
+
+
+def test_an_installation_that_was_never_made_says_what_to_run(settings: Settings, engine: Engine) -> None:
+    nowhere = dataclasses.replace(settings, data_dir=settings.data_dir / "nowhere")
+    assert ask(nowhere, engine)["configuration"][0].do == "Run: truestub init"
