@@ -13,6 +13,7 @@ from backend.ops.supervise import die_with_parent
 from backend.settings import Settings, settings_from
 from backend.web import (
     apps,
+    desk,
     events,
     finding,
     gates,
@@ -31,7 +32,7 @@ from backend.web.requests import MAX_BODY_BYTES
 from backend.web.sessions import ThriftySessions
 from backend.wiring import Services, wire
 
-PARTS = (events, orders, finding, payments, probes, status, subscriptions, tickets, gates, apps, pages)
+PARTS = (events, orders, finding, payments, probes, status, subscriptions, tickets, gates, apps, pages, desk)
 
 GC_ALLOCATIONS = 20_000  # objects made between two looks at the young ones; Python's default is 700
 

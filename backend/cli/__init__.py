@@ -25,6 +25,7 @@ from backend.settings import DEFAULT_DATA_DIR, PREFIX
 COMMANDS = ("init", "web", "work", "up", "check", "doctor")  # modules whose function of the same name is the command
 GROUPS = {  # name of the group -> module with an `app`
     "db": "db",
+    "desk": "desk",
     "event": "event",
     "signer": "signer",
     "keys": "keys",

@@ -2,9 +2,11 @@
 
 from alembic import context
 
-from backend.db.models import Base
+from backend.db import desk, models
+
+TABLES = (models, desk)  # the modules that describe the schema
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+context.configure(connection=connection, target_metadata=models.Base.metadata, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -34,7 +34,8 @@ _csrf = CSRFProtect()
 
 
 @bp.before_request
-def _check_form() -> None:
+def check_form() -> None:
+    """Refuse a form that was not made for this browser (CSRF)."""
     if request.method == "POST":
         _csrf.protect()
 

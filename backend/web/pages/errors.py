@@ -42,6 +42,8 @@ def error_page(refusal: Refusal, status: int) -> Response:
 
 
 def _actions(status: int) -> list[Action]:
+    if request.path.startswith("/desk"):
+        return [Action(_("Back to the desk"), "/desk")]
     if status < 500:
         return [Action(_("See all events"), "/"), Action(_("My tickets"), "/orders")]
     ways = [Action(_("See what works"), "/status"), Action(_("Open the wallet"), "/wallet")]

@@ -1,0 +1,126 @@
+"""Events as their organiser sees and changes them."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, func, select, update
+
+from backend.db.engine import read
+from backend.db.models import Event, Stock, TicketClass
+from backend.desk import audit
+from backend.domain.event_file import MAX_HOLD_MINUTES, MAX_PER_ORDER
+from backend.errors import refuse
+from backend.i18n import gettext as _
+from backend.sales.answers import rfc3339
+
+MAX_TEXT = 200  # characters of a name or a venue, as in the event file
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What may change while tickets are out. Capacity, policy and prices are in the contract and stay."""
+
+    name: str
+    venue: str
+    hold_minutes: int
+    max_per_order: int
+
+
+def desk_events(engine: Engine) -> list[dict[str, Any]]:
+    """Every event with what was sold of it, the latest to begin first."""
+    query = (
+        select(Event, func.sum(Stock.capacity).label("capacity"), func.sum(Stock.sold).label("sold"))
+        .join(Stock, Stock.event_id == Event.id)
+        .group_by(Event.id)
+        .order_by(Event.starts_ms.desc(), Event.name)
+    )
+    with read(engine) as connection:
+        rows = connection.execute(query).all()
+    return [{**_head(row), "capacity": int(row.capacity), "sold": int(row.sold)} for row in rows]
+
+
+def desk_event(engine: Engine, slug: str) -> dict[str, Any]:
+    """One event with its classes; refuses (`unknown_event`) what is none."""
+    with read(engine) as connection:
+        event = connection.execute(select(Event).where(Event.slug == slug)).one_or_none()
+        if event is None:
+            raise refuse("unknown_event", _("There is no such event"))
+        query = (
+            select(TicketClass, Stock.capacity, Stock.held, Stock.sold)
+            .join(Stock, (Stock.event_id == TicketClass.event_id) & (Stock.class_number == TicketClass.number))
+            .where(TicketClass.event_id == event.id)
+            .order_by(TicketClass.number)
+        )
+        classes = [
+            {
+                "number": row.number,
+                "code": row.code,
+                "name": row.name,
+                "price_minor": row.price_minor,
+                "capacity": row.capacity,
+                "held": row.held,
+                "sold": row.sold,
+                "left": row.capacity - row.held - row.sold,
+                "seated": row.seated,
+                "policy": row.policy,
+                "resale_cap_bps": row.resale_cap_bps,
+            }
+            for row in connection.execute(query)
+        ]
+    return {**_head(event), "hold_minutes": event.hold_seconds // 60, "classes": classes}
+
+
+def edit_event(engine: Engine, secret: bytes, actor: str, slug: str, edit: Edit) -> None:
+    """Change what may be changed; refuses what the event file would refuse."""
+    for key, text in (("name", edit.name), ("venue", edit.venue)):
+        if not text or len(text) > MAX_TEXT or not text.isprintable():
+            raise refuse("bad_text", _("Write one line of at most %d characters") % MAX_TEXT, key=key)
+    for key, number, most in (
+        ("hold_minutes", edit.hold_minutes, MAX_HOLD_MINUTES),
+        ("max_per_order", edit.max_per_order, MAX_PER_ORDER),
+    ):
+        if not 1 <= number <= most:
+            words = {"low": 1, "high": most}
+            raise refuse("bad_number", _("Write a whole number from %(low)d to %(high)d") % words, key=key)
+    values = {"name": edit.name, "venue": edit.venue, "max_per_order": edit.max_per_order}
+    with engine.begin() as connection:
+        changing = update(Event).where(Event.slug == slug)
+        connection.execute(changing.values(**values, hold_seconds=60 * edit.hold_minutes))
+        audit.append(connection, secret, actor, "event_edit", f"event:{slug}", **values, hold_minutes=edit.hold_minutes)
+
+
+def set_sales(engine: Engine, secret: bytes, actor: str, slug: str, *, paused: bool) -> bool:
+    """Pause or resume the sale; whether that was a change."""
+    before, after = ("on_sale", "paused") if paused else ("paused", "on_sale")
+    with engine.begin() as connection:
+        changing = update(Event).where(Event.slug == slug, Event.state == before)
+        if connection.execute(changing.values(state=after)).rowcount != 1:
+            return False
+        audit.append(connection, secret, actor, "event_pause" if paused else "event_resume", f"event:{slug}")
+    return True
+
+
+def event_id_of(engine: Engine, slug: str) -> UUID:
+    """The event's id; refuses (`unknown_event`) what is none."""
+    with read(engine) as connection:
+        found: UUID | None = connection.execute(select(Event.id).where(Event.slug == slug)).scalar_one_or_none()
+    if found is None:
+        raise refuse("unknown_event", _("There is no such event"))
+    return found
+
+
+def _head(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of events
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "venue": row.venue,
+        "time_zone": row.time_zone,
+        "currency": row.currency,
+        "state": row.state,
+        "max_per_order": row.max_per_order,
+        "doors_at": rfc3339(row.doors_ms),
+        "starts_at": rfc3339(row.starts_ms),
+        "ends_at": rfc3339(row.ends_ms),
+    }

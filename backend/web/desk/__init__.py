@@ -1,0 +1,28 @@
+"""The organiser's desk at /desk: plain forms, as the shop's pages. Each page is a neighbour; `guard` opens them."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import g
+
+from backend.desk.roles import may
+from backend.web.desk import account, events, numbers, orders, people, sign_in
+from backend.web.desk.guard import guard
+from backend.web.desk.words import ACTION_WORDS, ROLE_WORDS
+
+bp = APIBlueprint("desk", __name__, url_prefix="/desk", template_folder="../templates", enable_openapi=False)
+for views in (sign_in, events, numbers, orders, account, people):
+    views.register(bp)
+
+bp.before_request(guard)
+
+
+@bp.context_processor
+def _for_templates() -> dict[str, Any]:
+    who = g.get("desk")
+    return {
+        "who": who,
+        "may": lambda permission: who is not None and may(who.role, permission),
+        "role_words": lambda role: ROLE_WORDS[role]() if role in ROLE_WORDS else role,
+        "action_words": lambda action: ACTION_WORDS[action]() if action in ACTION_WORDS else action,
+    }

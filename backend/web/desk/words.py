@@ -1,0 +1,25 @@
+"""What roles and actions are called in the reader's language."""
+
+from collections.abc import Callable
+
+from backend.i18n import gettext as _
+
+ROLE_WORDS: dict[str, Callable[[], str]] = {
+    "owner": lambda: _("Owner"),
+    "finance": lambda: _("Finance"),
+    "box_office": lambda: _("Box office"),
+    "gate_supervisor": lambda: _("Gate supervisor"),
+}
+ACTION_WORDS: dict[str, Callable[[], str]] = {
+    "sign_in": lambda: _("signed in"),
+    "account_add": lambda: _("added an account"),
+    "account_role": lambda: _("changed a role"),
+    "account_close": lambda: _("closed an account"),
+    "account_password": lambda: _("changed the password"),
+    "event_create": lambda: _("created an event"),
+    "event_edit": lambda: _("changed an event"),
+    "event_pause": lambda: _("paused the sale"),
+    "event_resume": lambda: _("resumed the sale"),
+    "export": lambda: _("exported the attendees"),
+    "account_renew": lambda: _("renewed an account's password and second factor"),
+}
