@@ -1,4 +1,4 @@
-"""The web application: `create_app(services)` for tests and tools, `create_app_from_environment()` for a server."""
+"""The web application: `create_app(services)` for tests and tools, `serve_from_environment()` for a server."""
 
 import gc
 import os
@@ -28,7 +28,8 @@ from backend.web import (
 )
 from backend.web.language import current_language
 from backend.web.problems import install_problems
-from backend.web.requests import MAX_BODY_BYTES
+from backend.web.requests import MAX_BODY_BYTES, refuse_slow_body
+from backend.web.serving import Serving
 from backend.web.sessions import ThriftySessions
 from backend.wiring import Services, wire
 
@@ -62,6 +63,7 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     @app.before_request
     def _choose_language() -> None:
         set_language(current_language())
+        refuse_slow_body()
 
     @app.after_request
     def _protect(answer: Response) -> Response:
@@ -75,7 +77,7 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     return app
 
 
-def create_app_from_environment() -> APIFlask:
+def serve_from_environment() -> Serving:
     """For a server's worker process: reads TRUESTUB_* and ends when the server does."""
     die_with_parent()
     configure_logs("web")
@@ -84,4 +86,4 @@ def create_app_from_environment() -> APIFlask:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
-    return app
+    return Serving(app)

@@ -36,7 +36,7 @@ def run() -> None:
     keys = KeyStore(settings.keys_dir)
     engine = open_database(settings)
     try:
-        typer.echo(_("Signer on %s") % settings.signer_socket)
-        serve(Signer(engine, keys, system_clock), settings.signer_socket, stop)
+        words = _("Signer on %s") % settings.signer_socket
+        serve(Signer(engine, keys, system_clock), settings.signer_socket, stop, lambda: typer.echo(words))
     finally:
         engine.dispose()

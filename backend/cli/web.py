@@ -5,7 +5,8 @@ import os
 import socket
 
 import typer
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server import Server
 
 from backend.db.migrate import is_current
@@ -14,7 +15,8 @@ from backend.i18n import gettext as _
 from backend.settings import Settings, settings_from
 from backend.wiring import open_database
 
-THREADS = 32  # requests one process works on at once; they mostly wait for the till's commit
+HEADER_SECONDS = 10  # for a request's head to arrive, and for a connection to lie idle
+CONNECTIONS = 2048  # at once; who comes later waits to be let in
 
 
 def web() -> None:
@@ -24,13 +26,16 @@ def web() -> None:
     require_free_port(settings)
     typer.echo(_("Shop and API on http://%(host)s:%(port)d") % {"host": settings.web_host, "port": settings.web_port})
     Server(
-        "backend.app:create_app_from_environment",
+        "backend.app:serve_from_environment",
         factory=True,
         address=settings.web_host,
         port=settings.web_port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,  # what proxies speak to us; one connection is one request at a time
+        http1_settings=HTTP1Settings(header_read_timeout=1000 * HEADER_SECONDS),
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
         workers=1,
-        blocking_threads=THREADS,
         websockets=False,
     ).serve()
 

@@ -21,6 +21,10 @@ class FrameError(Exception):
     """The other side sent something that is no message, too much, or too slowly."""
 
 
+class HungUpError(FrameError):
+    """The other side went away without a word: it only wanted to know whether anybody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lengths:
     """What is announced to follow."""
@@ -43,7 +47,7 @@ def deadline() -> float:
 
 
 def receive_lengths(connection: socket.socket, until: float) -> Lengths:
-    """What follows; `FrameError` if it is over a limit."""
+    """What follows; `FrameError` if it is over a limit, `HungUpError` if nothing comes."""
     head = receive(connection, _LENGTHS_BYTES, until)
     lengths = Lengths(int.from_bytes(head[:4]), int.from_bytes(head[4:]))
     if not 0 < lengths.message <= MAX_MESSAGE_BYTES or lengths.blob > MAX_BLOB_BYTES:
@@ -53,7 +57,8 @@ def receive_lengths(connection: socket.socket, until: float) -> Lengths:
 
 def receive(connection: socket.socket, size: int, until: float) -> bytes:
     """Exactly `size` bytes; `FrameError` if they don't come in time."""
-    parts, missing = [], size
+    parts: list[bytes] = []
+    missing = size
     while missing:
         left = until - time.monotonic()
         if left <= 0:
@@ -64,7 +69,7 @@ def receive(connection: socket.socket, size: int, until: float) -> bytes:
         except TimeoutError:
             raise FrameError("too slow") from None
         if not part:
-            raise FrameError("ended early")
+            raise FrameError("ended early") if parts else HungUpError
         parts.append(part)
         missing -= len(part)
     return b"".join(parts)

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from backend.clock import Clock
 from backend.credentials.bundle_signing import sign_bundle_of
 from backend.credentials.event_keys import prepare_event, rotate_key
-from backend.credentials.framing import FrameError, deadline, receive, receive_lengths, send_frame
+from backend.credentials.framing import FrameError, HungUpError, deadline, receive, receive_lengths, send_frame
 from backend.credentials.issuing import Issuer
 from backend.credentials.keystore import KeyRole, KeyStore
 from backend.credentials.messages import (
@@ -80,6 +80,8 @@ class Signer:
             try:
                 reply = self._reply(connection)
                 send_frame(connection, reply.model_dump_json(exclude_none=True).encode())
+            except HungUpError:
+                return
             except (FrameError, OSError) as error:
                 _log.info("client dropped: %s", type(error).__name__)
 
@@ -101,8 +103,11 @@ class Signer:
             return _refusal(_said_of(error))
 
 
-def serve(signer: Signer, path: Path, stop: Event) -> None:
-    """Listen on `path` until `stop` is set, then finish what was begun. Refuses `signer_running` if another listens."""
+def serve(signer: Signer, path: Path, stop: Event, ready: Callable[[], None] = lambda: None) -> None:
+    """Listen on `path` until `stop` is set, then finish what was begun. Refuses `signer_running` if another listens.
+
+    `ready` is called once it listens.
+    """
     room = BoundedSemaphore(MAX_CLIENTS)
 
     def work(connection: socket.socket) -> None:
@@ -112,6 +117,7 @@ def serve(signer: Signer, path: Path, stop: Event) -> None:
             room.release()
 
     with _listening(path) as listener, ThreadPoolExecutor(WORKERS, thread_name_prefix="signer") as pool:
+        ready()
         while not stop.is_set():
             if not room.acquire(timeout=WATCH_SECONDS):
                 continue

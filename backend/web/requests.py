@@ -16,6 +16,7 @@ from backend.wiring import Services
 MAX_BODY_BYTES = 64 * 1024
 MIN_KEY_CHARACTERS = 16  # a key is answered with the order's secret: nobody else must think of the same
 MAX_KEY_CHARACTERS = 80
+TOO_SLOW = "truestub.too_slow"  # set in the WSGI environment by `serving`: the body did not come in time
 MAX_ERRORS = 10  # of a body, told at once
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -93,6 +94,12 @@ def read_body(model: type[Model]) -> Model:
         )
     sentence = _("The field %s can't be used; see errors") % (fields[0]["field"] or "body")
     raise refuse("invalid_request", sentence, errors=fields)
+
+
+def refuse_slow_body() -> None:
+    """Refuse a request whose body did not come in time."""
+    if request.environ.get(TOO_SLOW):
+        raise refuse("request_too_slow", _("The request did not arrive in time; send it again, with the same key"))
 
 
 def idempotency_key() -> str:

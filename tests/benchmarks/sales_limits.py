@@ -16,12 +16,12 @@ from flask import Flask, Response, request
 from granian.constants import Interfaces
 from granian.server import Server
 
-from backend.cli.web import THREADS
 from backend.db.engine import make_engine
 from backend.domain.ids import new_id
 from backend.ops.supervise import die_with_parent
 from backend.sales.till import writing
 from backend.sales.till.till import MAX_BATCH
+from backend.web.serving import THREADS
 
 Rows = dict[str, list[dict[str, Any]]]
 EVENT, URL = "BENCH_EVENT", "BENCH_URL"

@@ -25,7 +25,7 @@ from backend.web.pages.mine import opened
 from backend.web.pages.order import facts
 from backend.web.requests import services
 
-MAX_STREAMS = 8  # of the 32 threads of a web process (cli/web.py)
+MAX_STREAMS = 8  # of the 32 threads of a web process (web/serving.py)
 STREAM_SECONDS = 8.0  # then the line is free for another; shorter than a stop waits (ops/supervise.py)
 LOOK_SECONDS = 0.5  # between two looks at the order
 RETRY_MS = 1000  # before a browser rings up again

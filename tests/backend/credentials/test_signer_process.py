@@ -119,6 +119,7 @@ def test_a_running_signer_keeps_to_itself(world: World, process: SignerProcess) 
     second.start()  # answered by the first
     assert second.wait() == 1
     assert "signer_running: " in second.log()
+    assert second.log().count("Signer on") == 1, "only the one that listens says so"
     assert "Traceback" not in second.log()
 
     assert stat.S_IMODE(process.socket.stat().st_mode) == 0o600

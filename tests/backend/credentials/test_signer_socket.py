@@ -22,6 +22,7 @@ from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
 from backend.errors import Refused
 from tests.backend.credentials.serving import serving, wait_for
+from tests.support.installation import wait_until
 
 
 @pytest.fixture
@@ -227,3 +228,11 @@ def test_a_refusal_is_in_the_language_of_who_asks(path: Path) -> None:
     said = [reply(path, {**issue_message(), "language": language})["refused"] for language in ("en", "zh", "xx")]
     assert {one["code"] for one in said} == {"unknown_ticket"}
     assert said[0]["sentence"] == said[2]["sentence"] != said[1]["sentence"]
+
+
+def test_who_only_looks_whether_the_signer_is_there_is_not_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert exchange(path, b"") == b""
+    assert exchange(path, b"\0") == b""
+    wait_until(lambda: "client dropped" in caplog.text, "the line")
+    assert caplog.text.count("client dropped") == 1, "the one that said half a word"
