@@ -22,6 +22,7 @@ from backend.web import (
     pages,
     payments,
     probes,
+    refunds,
     status,
     subscriptions,
     tickets,
@@ -33,7 +34,7 @@ from backend.web.serving import Serving
 from backend.web.sessions import ThriftySessions
 from backend.wiring import Services, wire
 
-PARTS = (events, orders, finding, payments, probes, status, subscriptions, tickets, gates, apps, pages, desk)
+PARTS = (events, orders, finding, payments, probes, refunds, status, subscriptions, tickets, gates, apps, pages, desk)
 
 GC_ALLOCATIONS = 20_000  # objects made between two looks at the young ones; Python's default is 700
 

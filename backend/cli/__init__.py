@@ -27,6 +27,7 @@ GROUPS = {  # name of the group -> module with an `app`
     "db": "db",
     "desk": "desk",
     "event": "event",
+    "ledger": "ledger",
     "signer": "signer",
     "keys": "keys",
     "gate": "gates",

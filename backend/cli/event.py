@@ -8,7 +8,8 @@ import typer
 
 from backend.chain.jobs import enqueue_create_event
 from backend.i18n import gettext as _
-from backend.sales.events import create_event_from_file, prepare_event
+from backend.sales.calling_off import Times, cancel_event, postpone_event
+from backend.sales.events import create_event_from_file, prepare_event, read_event_file
 from backend.settings import settings_from
 from backend.wiring import wire
 
@@ -18,6 +19,33 @@ app = typer.Typer(help="Events.", no_args_is_help=True)
 @app.callback()
 def _events() -> None:
     pass
+
+
+@app.command()
+def cancel(slug: Annotated[str, typer.Argument(help="the event's slug")]) -> None:
+    """Call an event off. Selling stops at once; the worker gives everybody their money back."""
+    services = wire(settings_from(os.environ))
+    try:
+        cancel_event(services.engine, slug)
+    finally:
+        services.close()
+    typer.echo(_("%s is cancelled. The money goes back while `truestub work` runs.") % slug)
+
+
+@app.command()
+def postpone(
+    slug: Annotated[str, typer.Argument(help="the event's slug")],
+    file: Annotated[Path, typer.Argument(help="the event's file with the new times; nothing else of it is read")],
+) -> None:
+    """Move an event to another time. Tickets stay good; buyers may give them back whole until doors open."""
+    services = wire(settings_from(os.environ))
+    try:
+        plan = read_event_file(file)
+        times = Times(plan.doors_ms, plan.starts_ms, plan.ends_ms, plan.freeze_ms)
+        postpone_event(services.engine, slug, times, plan.refund_until_ms)
+    finally:
+        services.close()
+    typer.echo(_("%s has its new times.") % slug)
 
 
 @app.command()

@@ -28,6 +28,7 @@ from backend.ops.crew import work as run_tasks
 from backend.ops.reports import write_reports
 from backend.ops.sensors import READ_EVERY_SECONDS, ask_by_http, read_sensors, sensors_of
 from backend.ops.watch import Watcher
+from backend.sales.calling_off import give_back_cancelled
 from backend.sales.expiry import expire_holds
 from backend.sales.payments.delivery import deliver
 from backend.sales.payments.outbox import run_due
@@ -73,6 +74,7 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
     tasks = [
         Task("batcher", 0.25, lambda _held: close_batches(engine, _wait_seconds(settings))),
         Task("holds", 1.0, lambda _held: expire_holds(engine)),
+        Task("cancelled", 1.0, lambda _held: give_back_cancelled(engine)),
         Task("refunds", 1.0, lambda _held: run_due(engine, services.payments)),
         Task("payments", 2.0, lambda _held: reconcile(engine, services.tills, services.payments)),
         Task("marks", 1.0, lambda _held: ask_for_marks(engine, _redeem_wait_ms(settings))),

@@ -75,6 +75,8 @@ class Event(Base):
     max_per_order: Mapped[int]
     hold_seconds: Mapped[int]
     offline_policy: Mapped[str] = mapped_column(String(8))  # local | home | refuse
+    refund_until_ms: Mapped[int | None] = mapped_column(Millis)  # none: only the organiser refunds
+    refund_keep_bps: Mapped[int] = mapped_column(server_default="0")  # of the price, when a buyer gives back
     custody_address: Mapped[bytes | None] = mapped_column(Address)  # set once the signer has made its key
     file_hash: Mapped[bytes] = mapped_column(Hash32)
     created_ms: Mapped[int] = mapped_column(Millis)
@@ -234,11 +236,52 @@ class Payment(Base):
     idempotency_key: Mapped[str] = mapped_column(String(120), unique=True)
     amount_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
-    state: Mapped[str] = mapped_column(String(16))  # started | succeeded | declined | unknown | refunding | refunded
+    # started | succeeded | declined | unknown | refunding | refunded | charged_back
+    state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(80))
     created_ms: Mapped[int] = mapped_column(Millis)
     changed_ms: Mapped[int] = mapped_column(Millis)
     __table_args__ = (UniqueConstraint("provider", "provider_ref"),)
+
+
+class Refund(Base):
+    """Tickets given back, and the money for them. `amount_minor` 0: they had cost nothing."""
+
+    __tablename__ = "refunds"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), index=True)
+    payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments.id"))
+    asked_by: Mapped[str] = mapped_column(String(16))  # buyer | organiser | bank
+    reason: Mapped[str] = mapped_column(String(80))
+    tickets: Mapped[list[int]] = mapped_column(JSON)  # their positions in the order
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    kept_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    state: Mapped[str] = mapped_column(String(16))  # sending | done
+    created_ms: Mapped[int] = mapped_column(Millis)
+    changed_ms: Mapped[int] = mapped_column(Millis)
+    __table_args__ = (Index(None, "state"),)
+
+
+class LedgerEntry(Base):
+    """Money moved from one account to another (backend.domain.ledger). Triggers refuse every change and deletion."""
+
+    __tablename__ = "ledger_entries"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(80), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    debit: Mapped[str] = mapped_column(String(40))
+    credit: Mapped[str] = mapped_column(String(40))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    event_id: Mapped[UUID]
+    order_id: Mapped[UUID]
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id"), index=True)
+    created_ms: Mapped[int] = mapped_column(Millis)
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="positive"),
+        CheckConstraint("debit <> credit", name="moves"),
+    )
 
 
 class Outbox(Base):

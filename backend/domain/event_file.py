@@ -74,6 +74,8 @@ class EventPlan:
     max_per_order: int
     offline_policy: str
     classes: tuple[ClassPlan, ...]
+    refund_until_ms: int | None = None  # buyers give back by themselves until then; none: never
+    refund_keep_bps: int = 0  # of the price, kept by the organiser then
 
 
 def parse_event_file(data: bytes) -> EventPlan:
@@ -84,6 +86,7 @@ def parse_event_file(data: bytes) -> EventPlan:
     freeze = _time(top, "freeze", zone) if top.has("freeze") else doors
     _check_times(top, doors, starts, ends, freeze)
     currency = _currency(top)
+    refund_until, refund_keep = _refunds(top, zone, doors)
     plan = EventPlan(
         slug=top.slug("slug", 80),
         name=top.text("name", 200),
@@ -98,6 +101,8 @@ def parse_event_file(data: bytes) -> EventPlan:
         max_per_order=top.whole("max_per_order", 1, MAX_PER_ORDER, default=8),
         offline_policy=top.choice("offline_policy", OFFLINE_POLICIES, default="local"),
         classes=_classes(top, currency),
+        refund_until_ms=refund_until,
+        refund_keep_bps=refund_keep,
     )
     top.finish()
     return plan
@@ -143,6 +148,18 @@ def _time(top: Table, key: str, zone: ZoneInfo) -> int:
     if not 0 < seconds <= LAST_SECOND:
         raise bad("bad_time", key, _("The year must be between 1970 and 2105"))
     return int(seconds) * 1000
+
+
+def _refunds(top: Table, zone: ZoneInfo, doors: int) -> tuple[int | None, int]:
+    """Until when buyers may give back (none: never), and what is kept, in basis points."""
+    table = top.table("refunds")
+    allowed = table.flag("self_service", default=False)
+    until = _time(table, "until", zone) if table.has("until") else doors
+    keep = table.percent("keep_percent", 100, default=0)
+    table.finish()
+    if until > doors:
+        raise bad("times_out_of_order", table.path("until"), _("Giving back ends when doors open, at the latest"))
+    return (until if allowed else None), keep
 
 
 def _check_times(top: Table, doors: int, starts: int, ends: int, freeze: int) -> None:

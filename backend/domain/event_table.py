@@ -84,6 +84,19 @@ class Table:
             )
         return int(number * 100)
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self.take(key) if self.has(key) else default
+        if not isinstance(value, bool):
+            raise bad("bad_choice", self.path(key), _("Write true or false, without quotes"))
+        return value
+
+    def table(self, key: str) -> "Table":
+        """The table of that name; an empty one without the key."""
+        value = self.take(key) if self.has(key) else {}
+        if not isinstance(value, dict):
+            raise bad("bad_table", self.path(key), _("Write it as a table: [%s]") % key)
+        return Table(value, f"{self.path(key)}.")
+
     def tables(self, key: str) -> list["Table"]:
         """The tables of an array of tables; empty without the key."""
         values = self.take(key) if self.has(key) else []

@@ -8,13 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
-from backend.db.models import Batch, ChainContract, ChainJob, Order, OrderLine, Payment, Stock, Ticket, Token
+from backend.db.models import (
+    Batch,
+    ChainContract,
+    ChainJob,
+    LedgerEntry,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    Stock,
+    Ticket,
+    Token,
+)
 
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # ERC-721
 NAMED = 5  # offenders that are named
 ON_CHAIN = ("included", "final")
+GOOD = ("valid", "suspended")  # states of tickets that hold a place
 
 Logs = Callable[[str], Iterable[Mapping[str, Any]]]  # a contract's address -> its Transfer logs, by eth_getLogs
 
@@ -74,26 +87,28 @@ def check_chain(connection: Connection, logs_of: Logs) -> Checked:
 
 def _stock(connection: Connection) -> list[str]:
     """Stock adds up, and nothing is oversold."""
-    counted = (
-        select(
-            Order.event_id,
-            OrderLine.class_number,
-            func.sum(case((Order.state == "paid", OrderLine.quantity), else_=0)).label("sold"),
-            func.sum(case((Order.state == "held", OrderLine.quantity), else_=0)).label("held"),
-        )
+    tickets = (
+        select(Ticket.event_id, Ticket.class_number, func.count().label("sold"))
+        .where(Ticket.state.in_(GOOD))
+        .group_by(Ticket.event_id, Ticket.class_number)
+        .subquery()
+    )
+    orders = (
+        select(Order.event_id, OrderLine.class_number, func.sum(OrderLine.quantity).label("held"))
         .join(OrderLine, OrderLine.order_id == Order.id)
+        .where(Order.state == "held")
         .group_by(Order.event_id, OrderLine.class_number)
         .subquery()
     )
-    sold, held = func.coalesce(counted.c.sold, 0), func.coalesce(counted.c.held, 0)
-    query = (
-        select(Stock.class_number, Stock.sold, sold.label("orders_sold"), Stock.held, held.label("orders_held"))
-        .outerjoin(counted, and_(counted.c.event_id == Stock.event_id, counted.c.class_number == Stock.class_number))
-        .where(or_(Stock.sold != sold, Stock.held != held, Stock.sold + Stock.held > Stock.capacity))
-    )
+    sold, held = func.coalesce(tickets.c.sold, 0), func.coalesce(orders.c.held, 0)
+    query = select(Stock.class_number, Stock.sold, sold.label("tickets"), Stock.held, held.label("orders_held"))
+    for part in (tickets, orders):
+        same = and_(part.c.event_id == Stock.event_id, part.c.class_number == Stock.class_number)
+        query = query.outerjoin(part, same)
+    query = query.where(or_(Stock.sold != sold, Stock.held != held, Stock.sold + Stock.held > Stock.capacity))
     return [
         f"class {row.class_number}: stock says {row.sold} sold and {row.held} held, "
-        f"orders say {row.orders_sold} and {row.orders_held}"
+        f"tickets say {row.tickets} and orders {row.orders_held}"
         for row in connection.execute(query)
     ]
 
@@ -112,20 +127,33 @@ def _tickets(connection: Connection) -> list[str]:
 
 
 def _money(connection: Connection) -> list[str]:
-    """A paid order's money was taken once; money taken for anything else is on its way back."""
+    """A paid order's money was taken once; money taken for anything else went back, or is on its way."""
     taken = (
+        select(LedgerEntry.order_id, func.sum(LedgerEntry.amount_minor).label("amount"))
+        .join(Payment, Payment.id == LedgerEntry.payment_id)
+        .where(LedgerEntry.kind == "sale", Payment.state.in_(("succeeded", "charged_back", "refunded")))
+        .group_by(LedgerEntry.order_id)
+        .subquery()
+    )
+    kept = (
         select(Payment.order_id, func.sum(Payment.amount_minor).label("amount"))
         .where(Payment.state == "succeeded")
         .group_by(Payment.order_id)
         .subquery()
     )
-    amount = func.coalesce(taken.c.amount, 0)
-    orders = select(Order.id).outerjoin(taken, taken.c.order_id == Order.id)
-    unpaid = orders.where(Order.state == "paid", amount != Order.total_minor).limit(NAMED)
-    kept = orders.where(Order.state != "paid", amount != 0).limit(NAMED)
+    back = (
+        select(Refund.order_id, func.sum(Refund.amount_minor + Refund.kept_minor).label("amount"))
+        .group_by(Refund.order_id)
+        .subquery()
+    )
+    bought, left, gone = (func.coalesce(one.c.amount, 0) for one in (taken, kept, back))
+    unpaid = select(Order.id).outerjoin(taken, taken.c.order_id == Order.id)
+    unpaid = unpaid.where(Order.state == "paid", bought != Order.total_minor).limit(NAMED)
+    idle = select(Order.id).outerjoin(kept, kept.c.order_id == Order.id).outerjoin(back, back.c.order_id == Order.id)
+    idle = idle.where(Order.state != "paid", left > gone).limit(NAMED)
     return [
         *_problem("tickets given for other money than asked", connection.scalars(unpaid).all()),
-        *_problem("money kept without tickets", connection.scalars(kept).all()),
+        *_problem("money kept without tickets", connection.scalars(idle).all()),
     ]
 
 

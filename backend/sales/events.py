@@ -45,14 +45,14 @@ class KeyMaker(Protocol):
 
 def create_event_from_file(engine: Engine, path: Path) -> tuple[UUID, EventPlan]:
     """Read and create; raises `Refused` about the file, a taken slug, or a passed date."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        sentence = _("%(path)s can't be read: %(why)s") % {"path": path, "why": error.strerror}
-        raise refuse("event_file_unreadable", sentence) from error
+    data = _bytes_of(path)
     plan = parse_event_file(data)
     return create_event(engine, plan, sha256(data).digest()), plan
+
+
+def read_event_file(path: Path) -> EventPlan:
+    """The plan in a file; raises `Refused` about it."""
+    return parse_event_file(_bytes_of(path))
 
 
 def create_event(engine: Engine, plan: EventPlan, file_hash: bytes, new_id: Callable[[], UUID] = uuid4) -> UUID:
@@ -112,6 +112,15 @@ def prepare_event(
         enqueue(connection, event_id)
 
 
+def _bytes_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        sentence = _("%(path)s can't be read: %(why)s") % {"path": path, "why": error.strerror}
+        raise refuse("event_file_unreadable", sentence) from error
+
+
 def _insert(connection: Connection, plan: EventPlan, file_hash: bytes, event_id: UUID) -> UUID:
     now = now_ms(connection)
     if plan.ends_ms <= now:
@@ -134,6 +143,8 @@ def _insert(connection: Connection, plan: EventPlan, file_hash: bytes, event_id:
             max_per_order=plan.max_per_order,
             hold_seconds=plan.hold_seconds,
             offline_policy=plan.offline_policy,
+            refund_until_ms=plan.refund_until_ms,
+            refund_keep_bps=plan.refund_keep_bps,
             file_hash=file_hash,
             created_ms=now,
         )

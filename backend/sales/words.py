@@ -87,5 +87,12 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "already_paid": lambda _one: _("This order is paid already"),
     "hold_expired": lambda _one: _("The time to pay has run out and the tickets went back on sale; order again"),
     "order_cancelled": lambda _one: _("This order was cancelled; order again"),
+    "order_not_paid": lambda _one: _("This order is not paid; there is nothing to give back"),
+    "nothing_to_refund": lambda _one: _("No ticket of this order can be given back any more"),
+    "unknown_ticket": lambda _one: _("There is no such ticket in this order"),
+    "ticket_used": lambda _one: _("Somebody has entered with this ticket; it can't be given back"),
+    "ticket_not_valid": lambda _one: _("The ticket is no longer valid"),
+    "refund_by_organiser": lambda _one: _("For this event only the organiser gives money back; ask them"),
+    "refund_closed": lambda _one: _("The time for giving tickets back is over; ask the organiser"),
     "order_refunded": lambda _one: _("This order was refunded"),
 }

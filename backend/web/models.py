@@ -11,6 +11,7 @@ MAX_QUANTITY = 10_000  # far above any limit of an event, which the till tells w
 MAX_SEATS = 100
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+TicketId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 ChainAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 
@@ -121,8 +122,29 @@ class TicketOut(BaseModel):
 class PaymentOut(BaseModel):
     """The newest payment of an order."""
 
-    state: Literal["started", "unknown", "succeeded", "declined", "refunding", "refunded"]
+    state: Literal["started", "unknown", "succeeded", "declined", "refunding", "refunded", "charged_back"]
     reason: str | None
+
+
+class RefundIn(Body):
+    """Tickets to give back."""
+
+    tickets: Annotated[list[TicketId], Field(min_length=1, max_length=MAX_SEATS)] | None = Field(
+        default=None, description="ids of tickets; leave out to give back all that can be given back"
+    )
+    reason: Literal["cannot_come", "wrong_ticket", "event_changed", "other"] = "other"
+
+
+class RefundOut(BaseModel):
+    """What went back. `sending`: the money is on its way; `done`: the payment provider has taken note."""
+
+    refund_id: str
+    order_id: str
+    state: Literal["sending", "done"]
+    amount_minor: int
+    kept_minor: int = Field(description="kept by the organiser, as the event's rules say")
+    currency: str
+    tickets: list[str]
 
 
 class OrderOut(BaseModel):

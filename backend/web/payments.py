@@ -8,6 +8,7 @@ from flask import Response, request
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.sales.payments.flow import find_payment, settle
+from backend.sales.refunds import take_charge_back
 from backend.web.requests import services
 
 bp = APIBlueprint("payments", __name__, url_prefix="/payments", enable_openapi=False)
@@ -27,6 +28,10 @@ def notify(provider: str) -> Response:
         payment = find_payment(parts.engine, said.payment_id)
     except LookupError:
         raise refuse("unknown_payment", _("There is no such payment")) from None
+    if said.verdict == "charged_back":
+        if take_charge_back(parts.engine, payment.event_id, payment.id):
+            _log.warning("payment %s was charged back", payment.id)
+        return Response(status=204)
     settled = settle(parts.engine, parts.tills, payment, said)
     _log.info("payment %s is %s", payment.id, settled.state)
     return Response(status=204)

@@ -271,7 +271,7 @@ def _event(shop: Installation, slug: str, rows: dict[str, str] | None = None, fl
     """A new event on sale."""
     lines = ", ".join(f'{{row = "{row}", seats = "{seats}"}}' for row, seats in (rows or {"A": "1-6"}).items())
     file = shop.folder / f"{slug}.toml"
-    file.write_text(EVENT.format(slug=slug, floor=floor, max_per_order=8, rows=lines))
+    file.write_text(EVENT.format(slug=slug, floor=floor, max_per_order=8, rows=lines, extra=""))
     shop.run("event", "create", str(file))
     return slug
 

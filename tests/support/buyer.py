@@ -32,6 +32,20 @@ class Buyer:
             headers={"Idempotency-Key": key or new_key(), **opens(order)},
         )
 
+    def give_back(self, order: dict[str, Any], *tickets: str, key: str = "", **more: Any) -> TestResponse:
+        return self.client.post(
+            f"/api/v1/orders/{order['order_id']}/refunds",
+            json={**({"tickets": list(tickets)} if tickets else {}), **more},
+            headers={"Idempotency-Key": key or new_key(), **opens(order)},
+        )
+
+    def bought(self, *lines: dict[str, Any], token: str = "approve") -> dict[str, Any]:
+        """A paid order, with the secret that opens it and its `tickets`."""
+        order = self.held(*lines)
+        paid = self.pay(order, token)
+        assert paid.status_code == 200, paid.get_data(as_text=True)
+        return {**order, **paid.get_json()}
+
     def look(self, order: dict[str, Any]) -> dict[str, Any]:
         answer = self.client.get(f"/api/v1/orders/{order['order_id']}", headers=opens(order))
         assert answer.status_code == 200, answer.get_data(as_text=True)

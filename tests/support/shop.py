@@ -22,6 +22,7 @@ doors = 2030-06-15T18:00:00
 starts = 2030-06-15T20:00:00
 ends = 2030-06-15T23:00:00
 max_per_order = {max_per_order}
+{extra}
 [[classes]]
 code = "floor"
 name = "Floor"
@@ -51,14 +52,20 @@ class SeededSigner:
 
 
 def put_on_sale(
-    engine: Engine, floor: int = 10, rows: dict[str, str] | None = None, max_per_order: int = 8, slug: str = "gig"
+    engine: Engine,
+    floor: int = 10,
+    rows: dict[str, str] | None = None,
+    max_per_order: int = 8,
+    slug: str = "gig",
+    extra: str = "",
 ) -> UUID:
-    """An event with `floor` standing tickets, and seats on the balcony as in {"A": "1-10"}."""
+    """An event with `floor` standing tickets, and seats on the balcony as in {"A": "1-10"}. `extra`: more TOML."""
     rows = rows or {"A": "1-6", "B": "1-4, 7-10"}
     text = EVENT.format(
         slug=slug,
         floor=floor,
         max_per_order=max_per_order,
+        extra=extra,
         rows=", ".join(f'{{row = "{row}", seats = "{seats}"}}' for row, seats in rows.items()),
     )
     event_id = create_event(engine, parse_event_file(text.encode()), sha256(text.encode()).digest())

@@ -70,6 +70,7 @@ class PaymentFacts:
     order_id: UUID
     state: str
     reference: str | None = None
+    provider: str = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)

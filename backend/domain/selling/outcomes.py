@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from backend.domain.ledger import Entry
 from backend.domain.selling.facts import LineFacts, OrderFacts
 from backend.domain.selling.requests import Key
 
@@ -122,6 +123,7 @@ class Changes:
     started: list[Started] = field(default_factory=list)
     tickets: list[NewTicket] = field(default_factory=list)
     refunds: list[MoneyBack] = field(default_factory=list)
+    ledger: list[Entry] = field(default_factory=list)
     orders: dict[UUID, str] = field(default_factory=dict)  # id -> new state
     payments: dict[UUID, PaymentChange] = field(default_factory=dict)
     stock: dict[int, tuple[int, int]] = field(default_factory=dict)  # class -> more held, more sold

@@ -1,5 +1,6 @@
 """Rules of money: when it may be asked for, and what it buys when it comes, however late or often."""
 
+from backend.domain import ledger
 from backend.domain.selling.book import Book
 from backend.domain.selling.facts import KeyFacts, OrderFacts, PaymentFacts
 from backend.domain.selling.holds import OPEN_PAYMENTS, STATE_REFUSALS, has_open_payment, used_before
@@ -25,7 +26,7 @@ def start_payment(book: Book, request: StartPayment) -> Outcome:
         request.payment_id, order.id, request.provider, order.total_minor, book.event.currency, request.key
     )
     book.changes.started.append(started)
-    book.payments[request.payment_id] = PaymentFacts(request.payment_id, order.id, "started")
+    book.payments[request.payment_id] = PaymentFacts(request.payment_id, order.id, "started", provider=request.provider)
     book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.payment_id)
     return started
 
@@ -52,6 +53,11 @@ def _money_came(book: Book, order: OrderFacts, payment: PaymentFacts, request: S
         book.set_payment(payment, "refunding", request.reference, why)
         back = MoneyBack(order.id, payment.id, why)
         book.changes.refunds.append(back)
+        # What the provider says it took is what goes back; it is the order's amount unless it says otherwise.
+        amount = order.total_minor if request.amount_minor is None else request.amount_minor
+        if amount > 0:
+            currency = request.currency or book.event.currency
+            book.changes.ledger.append(ledger.stray(payment.provider, amount, currency, order.id, payment.id))
         return back
     late = order.state != "held"
     for line in order.lines:
@@ -64,6 +70,10 @@ def _money_came(book: Book, order: OrderFacts, payment: PaymentFacts, request: S
     book.set_payment(payment, "succeeded", request.reference)
     book.set_order(order, "paid")
     book.add_tickets(order, custody)
+    if order.total_minor > 0:
+        book.changes.ledger.append(
+            ledger.sale(payment.provider, order.total_minor, book.event.currency, order.id, payment.id)
+        )
     return Paid(order.id, payment.id, late)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-Verdict = Literal["succeeded", "declined", "unknown"]
+Verdict = Literal["succeeded", "declined", "unknown", "charged_back"]  # the last never goes to the till
 
 
 @dataclass(frozen=True, slots=True)

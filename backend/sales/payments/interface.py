@@ -57,8 +57,11 @@ class Provider(Protocol):
     def look_up(self, payment_id: UUID) -> Said | None:
         """What became of a payment; none if the provider never heard of it. Raises `Silent`."""
 
-    def refund(self, payment_id: UUID) -> None:
-        """Give the whole money back, once; returns when the provider has taken note. Raises `Silent`."""
+    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
+        """Give money back (none: all that was taken), once for each `refund_id`, the idempotency key.
+
+        Returns when the provider has taken note. Raises `Silent`.
+        """
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said:
         """Check the signature and read; raises `Refused` for what is forged, too old, or unreadable."""

@@ -2,15 +2,19 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Outbox, Payment
+from backend.db.models import LedgerEntry, Order, Outbox, Payment, Refund
+from backend.db.upsert import insert_missing
+from backend.domain import ledger
 from backend.killpoints import reach
 from backend.sales.payments.interface import Provider, Silent
+from backend.sales.till.writing import ledger_rows
 
 REFUND = "payment.refund"
 AT_ONCE = 100  # refunds in one run
@@ -30,25 +34,48 @@ def run_due(engine: Engine, providers: Mapping[str, Provider]) -> int:
             .limit(AT_ONCE)
         )
         due = connection.execute(query).all()
-    return sum(_refund(engine, providers, row.id, UUID(row.payload["payment_id"]), row.attempts) for row in due)
+    return sum(_refund(engine, providers, row.id, row.payload, row.attempts) for row in due)
 
 
-def _refund(engine: Engine, providers: Mapping[str, Provider], item: int, payment_id: UUID, attempts: int) -> bool:
+def _refund(
+    engine: Engine, providers: Mapping[str, Provider], item: int, payload: Mapping[str, Any], attempts: int
+) -> bool:
+    payment_id = UUID(payload["payment_id"])
+    # Money that bought nothing goes back whole, once: there the payment's own id is the refund's.
+    refund_id, amount = UUID(payload.get("refund_id", payload["payment_id"])), payload.get("amount_minor")
     with read(engine) as connection:
         provider = connection.execute(select(Payment.provider).where(Payment.id == payment_id)).scalar_one()
     try:
-        providers[provider].refund(payment_id)
+        providers[provider].refund(payment_id, refund_id, amount)
     except Silent:
         _log.warning("refund of payment %s: no answer, attempt %d", payment_id, attempts + 1)
         _put_off(engine, item, attempts)
         return False
     reach("refund.sent")
     with engine.begin() as connection:
-        now = now_ms(connection)
         connection.execute(update(Outbox).where(Outbox.id == item).values(state="done", attempts=attempts + 1))
-        done = update(Payment).where(Payment.id == payment_id, Payment.state == "refunding")
-        connection.execute(done.values(state="refunded", changed_ms=now))
+        _note_sent(connection, provider, payment_id, refund_id)
     return True
+
+
+def _note_sent(connection: Connection, provider: str, payment_id: UUID, refund_id: UUID) -> None:
+    """The money is back: book it, once, and say so where it is looked for."""
+    now = now_ms(connection)
+    owed = connection.execute(
+        select(LedgerEntry).where(LedgerEntry.key.in_((f"refund:{refund_id}", f"taken:{refund_id}")))
+    ).one_or_none()
+    if owed is not None:
+        entry = ledger.paid_back(provider, refund_id, owed.amount_minor, owed.currency, owed.order_id, payment_id)
+        insert_missing(connection, LedgerEntry, ledger_rows([entry], owed.event_id, now))
+    done = update(Refund).where(Refund.id == refund_id, Refund.state == "sending")
+    connection.execute(done.values(state="done", changed_ms=now))
+    stray = update(Payment).where(Payment.id == payment_id, Payment.state == "refunding")
+    connection.execute(stray.values(state="refunded", changed_ms=now))
+    open_refunds = select(Refund.id).where(Refund.payment_id == payment_id, Refund.state == "sending")
+    all_gone = select(Order.id).where(Order.id == Payment.order_id, Order.state == "refunded")
+    whole = update(Payment).where(Payment.id == payment_id, Payment.state == "succeeded")
+    whole = whole.where(all_gone.exists(), ~open_refunds.exists())
+    connection.execute(whole.values(state="refunded", changed_ms=now))
 
 
 def _put_off(engine: Engine, item: int, attempts: int) -> None:

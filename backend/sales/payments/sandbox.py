@@ -10,6 +10,7 @@ happens to the platform and is what the money is counted by. What it does is dec
 - `double`: takes the money and notifies twice.
 - `out_of_order`: takes the money and notifies "taken", then "not yet", as if the second had been on its way longer.
 - `short`: takes one minor unit less than it was asked to; `foreign`: takes the number in another currency.
+- `charge_back`: takes the money, and `LATE_SECONDS` later takes it back from us, and notifies.
 - `decline_then_approve`: declines, and takes the money `LATE_SECONDS` later after all.
 """
 
@@ -34,7 +35,7 @@ from backend.sales.payments.interface import Charge, Said, Silent
 
 TOKENS = (
     *("approve", "decline", "timeout_then_approve", "silent", "late", "double", "out_of_order"),
-    *("decline_then_approve", "short", "foreign"),
+    *("decline_then_approve", "short", "foreign", "charge_back"),
 )
 FOREIGN_CURRENCY = "XTS"  # ISO 4217's code for tests
 LATE_SECONDS = 2.0
@@ -43,14 +44,31 @@ SIGNATURE_SECONDS = 300  # how old a notification may be
 MAX_TIME_DIGITS = 12  # of Unix seconds in a signature
 _DOMAIN = b"truestub/sandbox-notification/1\0"
 
+_AT_ONCE: dict[str, Verdict] = {"decline": "declined", "decline_then_approve": "declined", "late": "unknown"}
+_TAKEN_LATER = ("late", "decline_then_approve")
+_LETTERS: dict[str, tuple[tuple[Verdict, bool], ...]] = {  # what is notified, and whether it is late
+    "late": (("succeeded", True),),
+    "double": (("succeeded", False), ("succeeded", False)),
+    "out_of_order": (("succeeded", False), ("unknown", False)),
+    "charge_back": (("charged_back", True),),
+    "decline_then_approve": (("succeeded", True),),
+}
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges (
     payment_id TEXT PRIMARY KEY, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, token TEXT NOT NULL,
-    verdict TEXT NOT NULL, taken_at REAL, refunded_at REAL);
+    verdict TEXT NOT NULL, taken_at REAL, charged_back_at REAL);
+CREATE TABLE IF NOT EXISTS refunds (
+    refund_id TEXT PRIMARY KEY, payment_id TEXT NOT NULL, amount_minor INTEGER NOT NULL, sent_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS notifications (
     id INTEGER PRIMARY KEY, payment_id TEXT NOT NULL, verdict TEXT NOT NULL, due_at REAL NOT NULL,
     delivered INTEGER NOT NULL DEFAULT 0);
 """
+
+_INSERT_CHARGE = (
+    "INSERT OR IGNORE INTO charges (payment_id, amount_minor, currency, token, verdict, taken_at, charged_back_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,9 @@ class Sandbox:
         # The book outlives the death of any process; surviving a power cut is a real bank's business.
         for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", *_SCHEMA.split(";")):
             self._book.execute(statement)
+        columns = {row[1] for row in self._book.execute("PRAGMA table_info(charges)")}
+        if "charged_back_at" not in columns:  # a book from before banks took money back
+            self._book.execute("ALTER TABLE charges ADD COLUMN charged_back_at REAL")
 
     def close(self) -> None:
         self._book.close()
@@ -117,11 +138,14 @@ class Sandbox:
             return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount, currency)
         return Said(payment_id, verdict, None, "card_declined" if verdict == "declined" else None)
 
-    def refund(self, payment_id: UUID) -> None:
+    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
         with self._answering():
+            # Never more than was taken: a bank would refuse it.
             self._book.execute(
-                "UPDATE charges SET refunded_at = coalesce(refunded_at, ?) WHERE payment_id = ?",
-                (time.time(), str(payment_id)),
+                "INSERT OR IGNORE INTO refunds SELECT ?, payment_id, min(coalesce(?, amount_minor), amount_minor - "
+                "(SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r WHERE r.payment_id = c.payment_id)), ? "
+                "FROM charges c WHERE payment_id = ?",
+                (str(refund_id), amount_minor, time.time(), str(payment_id)),
             )
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said:
@@ -151,43 +175,33 @@ class Sandbox:
 
     def balance(self) -> dict[str, int]:
         """What was taken and not given back, by currency, in minor units: the truth that money is counted by."""
+        now = time.time()
         with self._lock:
             rows = self._book.execute(
-                "SELECT currency, sum(amount_minor) FROM charges "
-                "WHERE taken_at <= ? AND refunded_at IS NULL GROUP BY currency",
-                (time.time(),),
+                "SELECT currency, sum(CASE WHEN charged_back_at <= ? THEN 0 ELSE amount_minor END - "
+                "(SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r WHERE r.payment_id = c.payment_id)) AS left "
+                "FROM charges c WHERE taken_at <= ? GROUP BY currency HAVING left <> 0",
+                (now, now),
             ).fetchall()
         return dict(rows)
 
     def _charge_once(self, charge: Charge, now: float) -> None:
-        verdict: Verdict = "unknown"
-        taken_at: float | None = now
         amount, currency = charge.amount_minor, charge.currency
-        letters: list[tuple[Verdict, float]] = []
         match charge.token:
-            case "approve" | "timeout_then_approve":
-                verdict = "succeeded"
             case "short":
-                verdict, amount = "succeeded", amount - 1
+                amount -= 1
             case "foreign":
-                verdict, currency = "succeeded", FOREIGN_CURRENCY
-            case "decline":
-                verdict, taken_at = "declined", None
-            case "late":
-                taken_at = now + LATE_SECONDS
-                letters = [("succeeded", taken_at)]
-            case "double":
-                verdict, letters = "succeeded", [("succeeded", now), ("succeeded", now)]
-            case "out_of_order":
-                verdict, letters = "succeeded", [("succeeded", now), ("unknown", now)]
-            case "decline_then_approve":
-                verdict, taken_at = "declined", now + LATE_SECONDS
-                letters = [("succeeded", taken_at)]
+                currency = FOREIGN_CURRENCY
+        later = now + LATE_SECONDS
+        verdict: Verdict = _AT_ONCE.get(charge.token, "succeeded")
+        taken_at = None if charge.token == "decline" else later if charge.token in _TAKEN_LATER else now  # noqa: S105
+        back_at = later if charge.token == "charge_back" else None  # noqa: S105 - behaviours' names
+        letters = [(one, later if waits else now) for one, waits in _LETTERS.get(charge.token, ())]
         key = str(charge.payment_id)
-        row = (key, amount, currency, charge.token, verdict, taken_at)
+        row = (key, amount, currency, charge.token, verdict, taken_at, back_at)
         with self._answering():
             self._book.execute("BEGIN IMMEDIATE")
-            done = self._book.execute("INSERT OR IGNORE INTO charges VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+            done = self._book.execute(_INSERT_CHARGE, row)
             if letters and done.rowcount:
                 self._book.executemany(
                     "INSERT INTO notifications (payment_id, verdict, due_at) VALUES (?, ?, ?)",

@@ -97,8 +97,8 @@ def read_facts(connection: Connection, event_id: UUID, keys: Collection[Key], or
             for one, state, owner, total, expires in _list(row.orders)
         },
         payments={
-            (payment := UUID(one)): PaymentFacts(payment, UUID(order), state, reference)
-            for one, order, state, reference in _list(row.payments)
+            (payment := UUID(one)): PaymentFacts(payment, UUID(order), state, reference, provider)
+            for one, order, state, reference, provider in _list(row.payments)
         },
     )
 
@@ -194,7 +194,7 @@ def _facts_statement(name: str) -> TextClause:
             ["order_id", "position", "class_number", "quantity", "unit_price_minor", "seats"],
             of_orders,
         ),
-        "payments": gathered("payments", ["id", "order_id", "state", "provider_ref"], of_orders),
+        "payments": gathered("payments", ["id", "order_id", "state", "provider_ref", "provider"], of_orders),
     }
     return text("SELECT " + ", ".join(f"{expression} AS {name}" for name, expression in parts.items()))
 

@@ -1,5 +1,7 @@
 """Write a decision's changes, in the transaction that read its facts."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete
 from backend.db.bulk import Insert, Update, Writer
 from backend.db.models import SeatClaim
 from backend.domain.ids import ticket_id
+from backend.domain.ledger import Entry
 from backend.domain.selling.facts import EventFacts
 from backend.domain.selling.outcomes import Changes
 
@@ -38,6 +41,13 @@ _TICKETS = Insert(
     ),
 )
 _OUTBOX = Insert("outbox", ("topic", "key", "payload", "state", "attempts", "due_ms", "created_ms"))
+_LEDGER = Insert(
+    "ledger_entries",
+    (
+        *("key", "kind", "debit", "credit", "amount_minor", "currency", "event_id", "order_id", "payment_id"),
+        "created_ms",
+    ),
+)
 # Relative, so that even without the lock the table's own check would refuse to oversell.
 _STOCK = Update(
     "stock",
@@ -65,7 +75,7 @@ _PAYMENT_STATES = Update(
 WRITER = Writer(
     (
         *(_STOCK, _ORDERS, _LINES, _ORDER_STATES, _CLAIMS),
-        *(_PAYMENTS, _PAYMENT_STATES, _KEYS, _TICKETS, _OUTBOX),
+        *(_PAYMENTS, _PAYMENT_STATES, _KEYS, _TICKETS, _OUTBOX, _LEDGER),
     )
 )
 
@@ -93,6 +103,7 @@ def write(connection: Connection, event: EventFacts, changes: Changes, now_ms: i
         _KEYS.param: _keys(changes, now_ms, bodies),
         _TICKETS.param: _tickets(event, changes, now_ms),
         _OUTBOX.param: _outbox(changes, now_ms),
+        _LEDGER.param: ledger_rows(changes.ledger, event.id, now_ms),
     }
     if any(new_or_changed.values()):
         WRITER.write(connection, new_or_changed)
@@ -234,3 +245,8 @@ def _outbox(changes: Changes, now_ms: int) -> list[dict[str, Any]]:
         }
         for back in changes.refunds
     ]
+
+
+def ledger_rows(entries: Iterable[Entry], event_id: UUID, now_ms: int) -> list[dict[str, Any]]:
+    """Entries as rows of the ledger."""
+    return [{**asdict(entry), "event_id": event_id, "created_ms": now_ms} for entry in entries]

@@ -1,0 +1,74 @@
+"""The ledger's entries: each moves an amount from one account to another, so that every sum of all is zero.
+
+Accounts: `provider:<name>` is money that a payment provider holds for us, `sales` what tickets were bought for, `owed`
+what is on its way back to buyers, `losses` what a bank took back although the ticket was used. An entry's key names its
+cause, so that it is made once however often the cause is told.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+SALES, OWED, LOSSES = "sales", "owed", "losses"
+
+Kind = Literal["sale", "stray", "refund", "paid_back", "charge_back", "loss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`amount_minor` (> 0) of `currency` is added to the account `debit` and taken from `credit`."""
+
+    key: str
+    kind: Kind
+    debit: str
+    credit: str
+    amount_minor: int
+    currency: str
+    order_id: UUID
+    payment_id: UUID
+
+
+def sale(provider: str, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID) -> Entry:
+    """Money came and bought tickets."""
+    account = provider_account(provider)
+    return Entry(f"taken:{payment_id}", "sale", account, SALES, amount_minor, currency, order_id, payment_id)
+
+
+def stray(provider: str, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID) -> Entry:
+    """Money came that buys nothing: it is owed from the first moment."""
+    account = provider_account(provider)
+    return Entry(f"taken:{payment_id}", "stray", account, OWED, amount_minor, currency, order_id, payment_id)
+
+
+def refund(refund_id: UUID, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID) -> Entry:
+    """Tickets were given back for money."""
+    return Entry(f"refund:{refund_id}", "refund", SALES, OWED, amount_minor, currency, order_id, payment_id)
+
+
+def paid_back(
+    provider: str, refund_id: UUID, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID
+) -> Entry:
+    """The provider has sent the money back."""
+    account = provider_account(provider)
+    return Entry(f"paid_back:{refund_id}", "paid_back", OWED, account, amount_minor, currency, order_id, payment_id)
+
+
+def charge_back(
+    provider: str, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID, *, used: bool
+) -> Entry:
+    """The bank took the money back; for tickets that were used that is a loss."""
+    account, kind = provider_account(provider), "loss" if used else "charge_back"
+    return Entry(
+        key=f"{kind}:{payment_id}",
+        kind="loss" if used else "charge_back",
+        debit=LOSSES if used else SALES,
+        credit=account,
+        amount_minor=amount_minor,
+        currency=currency,
+        order_id=order_id,
+        payment_id=payment_id,
+    )
+
+
+def provider_account(provider: str) -> str:
+    return f"provider:{provider}"

@@ -1,0 +1,103 @@
+"""Cancel or postpone an event for everyone: the organiser's word in one transaction, its consequences by the worker.
+
+A cancelled event sells nothing from that commit on, and money that comes late goes back by the till's own rules. What
+was sold is given back order by order, so that any number of workers may stop and go on at any point.
+"""
+
+import logging
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, select, update
+
+from backend.db.clock import now_ms
+from backend.db.engine import read
+from backend.db.models import Event, Order
+from backend.domain.selling.requests import Release
+from backend.errors import Refused, refuse
+from backend.i18n import gettext as _
+from backend.sales.refunds import Wish, refund
+from backend.sales.till.batch import run_batch
+from backend.sales.till.reading import lock_event
+from backend.sales.till.seats import SeatMemory
+
+AT_ONCE = 200  # orders given back in one run
+WHY_CANCELLED = "event_cancelled"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """An event's times, Unix milliseconds."""
+
+    doors_ms: int
+    starts_ms: int
+    ends_ms: int
+    freeze_ms: int
+
+
+def cancel_event(engine: Engine, slug: str) -> None:
+    """Call the event off for good; repeating it is harmless. Everybody gets their whole money back."""
+    with engine.begin() as connection:
+        event_id, state = _locked(connection, slug)
+        if state == "over":
+            raise refuse("event_over", _("The event is over"))
+        connection.execute(update(Event).where(Event.id == event_id).values(state="cancelled"))
+
+
+def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int | None) -> None:
+    """Move the event. Tickets stay good; buyers may give them back whole until `refund_until_ms` (none: till doors)."""
+    ordered = times.freeze_ms <= times.starts_ms and times.doors_ms <= times.starts_ms < times.ends_ms
+    if not ordered:
+        raise refuse("times_out_of_order", _("Doors and freeze come before the start, and the start before the end"))
+    with engine.begin() as connection:
+        event_id, state = _locked(connection, slug)
+        if state == "cancelled":
+            raise refuse("event_cancelled", _("The event was cancelled"))
+        if times.doors_ms <= now_ms(connection):
+            raise refuse("event_is_over", _("The new time has passed already; correct the dates"))
+        connection.execute(
+            update(Event)
+            .where(Event.id == event_id)
+            .values(
+                doors_ms=times.doors_ms,
+                starts_ms=times.starts_ms,
+                ends_ms=times.ends_ms,
+                freeze_ms=times.freeze_ms,
+                refund_until_ms=min(refund_until_ms or times.doors_ms, times.doors_ms),
+                refund_keep_bps=0,
+            )
+        )
+
+
+def give_back_cancelled(engine: Engine) -> int:
+    """Give back what was sold for cancelled events; how many orders. Run by the worker."""
+    done = 0
+    with read(engine) as connection:
+        query = (
+            select(Order.id, Order.event_id, Order.state)
+            .join(Event, Event.id == Order.event_id)
+            .where(Event.state == "cancelled", Order.state.in_(("paid", "held")))
+            .limit(AT_ONCE)
+        )
+        waiting = connection.execute(query).all()
+    for order in waiting:
+        if order.state == "held":
+            # An order with an open payment stays until the payment is known; its money then goes back by itself.
+            run_batch(engine, order.event_id, [Release(order.id)], SeatMemory(order.event_id))
+            continue
+        try:
+            refund(engine, order.event_id, Wish(order.id, "organiser", WHY_CANCELLED))
+            done += 1
+        except Refused as refused:
+            _log.info("order %s of a cancelled event keeps its tickets: %s", order.id, refused.refusal.code)
+    return done
+
+
+def _locked(connection: Connection, slug: str) -> tuple[UUID, str]:
+    event_id = connection.scalar(select(Event.id).where(Event.slug == slug))
+    event = lock_event(connection, event_id) if event_id is not None else None
+    if event is None:
+        raise refuse("unknown_event", _("There is no such event"))
+    return event.id, event.state

@@ -1,0 +1,244 @@
+"""Tickets that go back, and their money: decided and written under the event's lock, as the till does.
+
+Money is sent back by the outbox. The ticket's code dies with the commit: its serial grows and no credential follows;
+the chain is told by whoever reads the ticket's state (SPEC 10.7).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+
+from backend.db.clock import now_ms
+from backend.db.models import (
+    Event,
+    GateRecord,
+    IdempotencyKey,
+    LedgerEntry,
+    Order,
+    OrderLine,
+    Outbox,
+    Payment,
+    Refund,
+    SeatClaim,
+    Stock,
+    Ticket,
+    Token,
+)
+from backend.domain import ledger
+from backend.domain.ids import new_id
+from backend.domain.selling.outcomes import No
+from backend.domain.selling.refunding import By, Returned, SoldTicket, Terms, charge_back, give_back
+from backend.domain.selling.requests import Key
+from backend.errors import Refused
+from backend.killpoints import reach
+from backend.sales.payments.outbox import REFUND
+from backend.sales.till.reading import lock_event
+from backend.sales.till.writing import ledger_rows
+from backend.sales.words import refusal
+
+REDEEMED = 1  # a token's status on the chain (SPEC 8.3)
+MAX_REASON = 80  # characters
+BOOKED = ("succeeded", "refunding", "refunded")  # payments whose money is in the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class RefundView:
+    """What went back. `state`: sending, or done once the provider took note (at once for tickets that cost nothing)."""
+
+    id: UUID
+    order_id: UUID
+    amount_minor: int
+    kept_minor: int
+    currency: str
+    state: str
+    tickets: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants which tickets of an order to go back, and why. `tickets` none: all that can. `key`: of a request."""
+
+    order_id: UUID
+    by: By
+    reason: str
+    tickets: tuple[UUID, ...] | None = None
+    key: Key | None = None
+
+
+def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
+    """Take the tickets back and owe their money; raises `Refused`. The same key again: the first answer."""
+    with engine.begin() as connection:
+        _lock(connection, event_id)
+        known = _known(connection, wish.key) if wish.key else None
+        if known is not None:
+            return _view(connection, known)
+        now = now_ms(connection)
+        order = connection.execute(select(Order).where(Order.id == wish.order_id, Order.event_id == event_id)).one()
+        tickets = sold_tickets(connection, order.id)
+        decided = give_back(order.state, tickets, wish.tickets, wish.by, _terms(connection, event_id), now)
+        if isinstance(decided, No):
+            raise Refused(refusal(decided))
+        refund_id = _give_back(connection, order, decided, wish, now)
+        if wish.key is not None:
+            connection.execute(
+                insert(IdempotencyKey).values(
+                    scope=wish.key.scope,
+                    key=wish.key.digest,
+                    request_hash=wish.key.request_hash,
+                    resource_id=refund_id,
+                    created_ms=now,
+                )
+            )
+        reach("refund.written")
+        return _view(connection, refund_id)
+
+
+def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:
+    """The bank took a payment back; whether that was news. Unused tickets are void at once, used ones are a loss."""
+    with engine.begin() as connection:
+        _lock(connection, event_id)
+        payment = connection.execute(select(Payment).where(Payment.id == payment_id)).one()
+        if payment.state == "charged_back":
+            return False
+        now = now_ms(connection)
+        order = connection.execute(select(Order).where(Order.id == payment.order_id)).one()
+        values = {"state": "charged_back", "reason": "charged_back", "changed_ms": now}
+        connection.execute(update(Payment).where(Payment.id == payment_id).values(values))
+        bought = payment.state == "succeeded"
+        decided = charge_back(sold_tickets(connection, order.id)) if bought else Returned((), 0, 0, empties_order=False)
+        void = decided.amount_minor
+        # What was used, and what went back before, is lost. Of a payment we never saw succeed nothing was booked.
+        loss = payment.amount_minor - void if payment.state in BOOKED else 0
+        common = (payment.currency, order.id, payment_id)
+        entries = [
+            ledger.charge_back(payment.provider, amount, *common, used=used)
+            for amount, used in ((void, False), (loss, True))
+            if amount > 0
+        ]
+        if entries:
+            connection.execute(insert(LedgerEntry), ledger_rows(entries, event_id, now))
+        if decided.tickets:
+            _void(connection, order, decided, "revoked", now)
+        reach("refund.charged_back")
+        return True
+
+
+def sold_tickets(connection: Connection, order_id: UUID) -> list[SoldTicket]:
+    """The tickets of an order with their prices, in their order."""
+    lines = connection.execute(
+        select(OrderLine.quantity, OrderLine.unit_price_minor)
+        .where(OrderLine.order_id == order_id)
+        .order_by(OrderLine.position)
+    ).all()
+    prices = [price for quantity, price in lines for _ in range(quantity)]
+    entered = (
+        select(GateRecord.token_id)
+        .where(GateRecord.event_id == Ticket.event_id, GateRecord.token_id == Ticket.token_id, GateRecord.admits)
+        .exists()
+    )
+    query = (
+        select(Ticket, Token.status, entered.label("entered"))
+        .outerjoin(Token, (Token.event_id == Ticket.event_id) & (Token.token_id == Ticket.token_id))
+        .where(Ticket.order_id == order_id)
+        .order_by(Ticket.position)
+    )
+    return [
+        SoldTicket(
+            row.id,
+            row.position,
+            row.class_number,
+            row.seat_number,
+            prices[row.position],
+            row.state,
+            bool(row.entered) or row.status == REDEEMED,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _give_back(connection: Connection, order: Row[Any], decided: Returned, wish: Wish, now: int) -> UUID:
+    """Write a refund and what follows from it; its id."""
+    payment = connection.execute(
+        select(Payment).where(Payment.order_id == order.id, Payment.state == "succeeded")
+    ).one_or_none()
+    refund_id = new_id(now)
+    sends = payment is not None and decided.amount_minor > 0
+    connection.execute(
+        insert(Refund).values(
+            id=refund_id,
+            order_id=order.id,
+            payment_id=payment.id if payment is not None else None,
+            asked_by=wish.by,
+            reason=wish.reason[:MAX_REASON],
+            tickets=[one.position for one in decided.tickets],
+            amount_minor=decided.amount_minor,
+            kept_minor=decided.kept_minor,
+            currency=order.currency,
+            state="sending" if sends else "done",
+            created_ms=now,
+            changed_ms=now,
+        )
+    )
+    _void(connection, order, decided, "refunded", now)
+    if payment is not None and sends:
+        entry = ledger.refund(refund_id, decided.amount_minor, order.currency, order.id, payment.id)
+        connection.execute(insert(LedgerEntry), ledger_rows([entry], order.event_id, now))
+        payload = {
+            "payment_id": str(payment.id),
+            "order_id": str(order.id),
+            "refund_id": str(refund_id),
+            "amount_minor": decided.amount_minor,
+            "why": wish.reason[:MAX_REASON],
+        }
+        row = {"topic": REFUND, "key": f"refund:{refund_id}", "payload": payload, "state": "waiting", "attempts": 0}
+        connection.execute(insert(Outbox).values(**row, due_ms=now, created_ms=now))
+    return refund_id
+
+
+def _void(connection: Connection, order: Row[Any], decided: Returned, state: str, now: int) -> None:
+    """The tickets' codes die and their places are free."""
+    ids = [one.id for one in decided.tickets]
+    dead = {"state": state, "serial": Ticket.serial + 1, "changed_ms": now}
+    connection.execute(update(Ticket).where(Ticket.id.in_(ids)).values(dead))
+    for number in {one.class_number for one in decided.tickets}:
+        count = sum(one.class_number == number for one in decided.tickets)
+        mine = (Stock.event_id == order.event_id) & (Stock.class_number == number)
+        connection.execute(update(Stock).where(mine).values(sold=Stock.sold - count))
+    seats = [one.seat_number for one in decided.tickets if one.seat_number]
+    if seats:
+        mine = (SeatClaim.event_id == order.event_id) & (SeatClaim.order_id == order.id)
+        connection.execute(delete(SeatClaim).where(mine, SeatClaim.seat_number.in_(seats)))
+    if decided.empties_order:
+        connection.execute(update(Order).where(Order.id == order.id).values(state="refunded"))
+
+
+def _lock(connection: Connection, event_id: UUID) -> None:
+    if lock_event(connection, event_id) is None:
+        raise LookupError(f"no event {event_id}")
+
+
+def _terms(connection: Connection, event_id: UUID) -> Terms:
+    query = select(Event.state, Event.doors_ms, Event.refund_until_ms, Event.refund_keep_bps)
+    return Terms(*connection.execute(query.where(Event.id == event_id)).one())
+
+
+def _known(connection: Connection, key: Key) -> UUID | None:
+    query = select(IdempotencyKey.request_hash, IdempotencyKey.resource_id)
+    row = connection.execute(
+        query.where(IdempotencyKey.scope == key.scope, IdempotencyKey.key == key.digest)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.request_hash != key.request_hash:
+        raise Refused(refusal(No("idempotency_key_reused")))
+    found: UUID = row.resource_id
+    return found
+
+
+def _view(connection: Connection, refund_id: UUID) -> RefundView:
+    row = connection.execute(select(Refund).where(Refund.id == refund_id)).one()
+    query = select(Ticket.id).where(Ticket.order_id == row.order_id, Ticket.position.in_(row.tickets))
+    tickets = tuple(connection.scalars(query.order_by(Ticket.position)))
+    return RefundView(row.id, row.order_id, row.amount_minor, row.kept_minor, row.currency, row.state, tickets)
