@@ -23,7 +23,7 @@ NODE_MODULES = HERE.parent / "node_modules"
 COMPILER = HERE / "solc.js"
 
 SETTINGS: dict[str, Any] = {
-    "optimizer": {"enabled": True, "runs": 800},
+    "optimizer": {"enabled": True, "runs": 450},
     "viaIR": True,
     "evmVersion": "cancun",
     # No metadata trailer: comments then change the input hash but not the bytecode.

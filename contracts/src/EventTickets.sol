@@ -51,12 +51,9 @@ contract EventTickets is Classes, Minting, Statuses, Moves {
 
     /// @inheritdoc IERC721
     function transferFrom(address from, address to, uint256 tokenId) public {
-        if (to == address(0)) revert ERC721InvalidReceiver(address(0));
         TokenWord token = _load(tokenId);
-        address holder = token.owner();
-        if (msg.sender != holder || holder == address(0)) _requireApproved(holder, tokenId, token);
-        if (from != holder) revert ERC721IncorrectOwner(from, tokenId, holder);
-        _move(tokenId, token, _class[token.class()], to, Path.Transfer, 0, msg.sender);
+        if (!token.ownedByBoth(msg.sender, from)) _requireSender(from, to, tokenId, token);
+        _move(tokenId, token, _classOf(token), to, Path.Transfer, 0, msg.sender);
     }
 
     /// @inheritdoc IERC721
@@ -103,13 +100,13 @@ contract EventTickets is Classes, Minting, Statuses, Moves {
 
     /// @inheritdoc IERC2981
     function royaltyInfo(uint256 tokenId, uint256 salePrice) external view returns (address receiver, uint256 amount) {
-        uint256 bps = _class[_existing(tokenId).class()].royaltyBps();
+        uint256 bps = _classOf(_existing(tokenId)).royaltyBps();
         return (_payee, Math.mulDiv(salePrice, bps, ClassWords.BPS));
     }
 
     /// @inheritdoc IERC5192
     function locked(uint256 tokenId) external view returns (bool) {
-        return _class[_existing(tokenId).class()].policy() != Policy.Open;
+        return _classOf(_existing(tokenId)).policy() != Policy.Open;
     }
 
     /// @inheritdoc IEventTickets
@@ -130,10 +127,13 @@ contract EventTickets is Classes, Minting, Statuses, Moves {
         return approved >> 160 == token.epoch() ? address(uint160(approved)) : address(0);
     }
 
-    function _requireApproved(address holder, uint256 tokenId, TokenWord token) private view {
+    function _requireSender(address from, address to, uint256 tokenId, TokenWord token) private view {
+        if (to == address(0)) revert ERC721InvalidReceiver(address(0));
+        address holder = token.owner();
         if (holder == address(0)) revert ERC721NonexistentToken(tokenId);
-        if (_operators[holder][msg.sender] || _approvedFor(tokenId, token) == msg.sender) return;
-        revert ERC721InsufficientApproval(msg.sender, tokenId);
+        bool may = msg.sender == holder || _operators[holder][msg.sender] || _approvedFor(tokenId, token) == msg.sender;
+        if (!may) revert ERC721InsufficientApproval(msg.sender, tokenId);
+        if (from != holder) revert ERC721IncorrectOwner(from, tokenId, holder);
     }
 
     function _knownRoles() internal pure override returns (uint8) {

@@ -72,8 +72,8 @@ MUTANTS = (
         "anybody may transfer",
         MOVING,
         TICKETS,
-        "if (msg.sender != holder || holder == address(0)) _requireApproved(holder, tokenId, token);",
-        "if (holder == address(0)) _requireApproved(holder, tokenId, token);",
+        "if (!may) revert ERC721InsufficientApproval(msg.sender, tokenId);",
+        "may;",
     ),
     Mutant(
         "the sender's claim of whose ticket it is goes unchecked",
@@ -115,8 +115,8 @@ MUTANTS = (
         "the epoch is not raised",
         MOVING,
         WORDS,
-        "return TokenWord.wrap((kept | uint160(to) | position_ << 192) + EPOCH_ONE);",
-        "return TokenWord.wrap(kept | uint160(to) | position_ << 192);",
+        "return TokenWord.wrap((kept >> 160 << 160 | uint160(to) | position_ << 192) + EPOCH_ONE);",
+        "return TokenWord.wrap(kept >> 160 << 160 | uint160(to) | position_ << 192);",
     ),
     Mutant(
         "an ask needs no consent",
@@ -169,11 +169,18 @@ MUTANTS = (
         "if (to == keeper) revert CustodyOnly(tokenId); from;",
     ),
     Mutant(
-        "moves begin a second late",
+        "moves begin a second early",
         MOVING,
         MOVES,
         "if (block.timestamp < class.opens()) revert NotOpenYet(tokenId, class.opens());",
-        "if (block.timestamp <= class.opens()) revert NotOpenYet(tokenId, class.opens());",
+        "if (block.timestamp + 1 < class.opens()) revert NotOpenYet(tokenId, class.opens());",
+    ),
+    Mutant(
+        "assembly: nobody looks at the times of moves",
+        MOVING,
+        MOVES,
+        "let open := lt(sub(timestamp(), opens), sub(closes, opens))",
+        "open := 1",
     ),
     Mutant(
         "the grace is everybody's",

@@ -7,6 +7,8 @@ from tests.contracts import world
 from tests.contracts.signing import ANYBODY, Signer
 from tests.contracts.world import (
     CUSTODY,
+    GATE_KEY,
+    RELAYER_KEY,
     ZERO,
     Class,
     Platform,
@@ -88,11 +90,9 @@ def test_the_epoch_stops_before_it_would_wrap(chain: RevmChain, platform: Platfo
     tickets = platform.create(Class(policy=world.OPEN), name="epochs")
     mint(tickets, 1, [ANNA.address])
     tickets.send(ANNA.address, "transferFrom", ANNA.address, BEN.address, TICKET)
-    slot = keccak(TICKET.to_bytes(32) + token_slot(chain, tickets).to_bytes(32))
-    word = chain.evm.storage(tickets.address, int.from_bytes(slot))
-    chain.evm.insert_account_storage(
-        tickets.address, int.from_bytes(slot), word & ~(0xFFFFFF << 160) | (2**24 - 2) << 160
-    )
+    slot = token_slot(chain, tickets)
+    word = chain.evm.storage(tickets.address, slot)
+    chain.evm.insert_account_storage(tickets.address, slot, word & ~(0xFFFFFF << 160) | (2**24 - 2) << 160)
     tickets.send(BEN.address, "transferFrom", BEN.address, ANNA.address, TICKET)
     assert tickets.call("epochOf", TICKET) == 2**24 - 1
     refused(
@@ -104,12 +104,43 @@ def test_the_epoch_stops_before_it_would_wrap(chain: RevmChain, platform: Platfo
 
 
 def token_slot(chain: RevmChain, tickets: Contract) -> int:
-    """The storage slot of the mapping of moved tickets: the one under which this ticket's word is."""
-    for slot in range(16):
-        found = chain.evm.storage(tickets.address, int.from_bytes(keccak(TICKET.to_bytes(32) + slot.to_bytes(32))))
-        if found & (2**160 - 1) == int(BEN.address, 16):
-            return slot
-    raise AssertionError("the layout changed")
+    """The storage slot of the ticket's word, which holds its owner once it moved."""
+    return next(
+        slot
+        for slot in range(2**24 + TICKET, 2**24 + TICKET + 512)
+        if chain.evm.storage(tickets.address, slot) & (2**160 - 1) == int(BEN.address, 16)
+    )
+
+
+@pytest.mark.parametrize("token", [2**40, 2**40 - 1, 2**64, 2**255, 2**256 - 1, 2**256 - 2**24])
+def test_ids_beyond_the_last_name_no_ticket_and_no_storage(tickets: Contract, token: int) -> None:
+    anna, ben = ANNA.address, BEN.address
+    for call in ("ownerOf", "getApproved", "tokenURI", "locked", "epochOf", "classOf", "lastPaidOf", "statusOf"):
+        refused(lambda call=call: tickets.call(call, token), "ERC721NonexistentToken", token)  # type: ignore[misc]
+    refused(lambda: tickets.send(anna, "approve", ben, token), "ERC721NonexistentToken", token)
+    refused(lambda: tickets.send(anna, "transferFrom", anna, ben, token), "ERC721NonexistentToken", token)
+    refused(lambda: tickets.call("transferFrom", ZERO, ben, token, sender=ZERO), "ERC721NonexistentToken", token)
+    for call in ("revoke", "suspend", "reinstate"):
+        refused(lambda call=call: tickets.send(RELAYER_KEY, call, [token]), "ERC721NonexistentToken", token)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("word", [2**33 - 1, 2**33, 2**64, 2**255, 2**256 - 1])
+def test_words_beyond_the_last_hold_nothing_to_redeem(tickets: Contract, word: int) -> None:
+    assert tickets.call("statusWord", word) == 0
+    refused(lambda: tickets.send(GATE_KEY, "redeemWords", [word], [1]), "NoSuchTickets", word, 1)
+    mask_and_word = ([TICKET >> 7, word], [1, 1])
+    refused(lambda: tickets.send(GATE_KEY, "redeemWords", *mask_and_word), "NoSuchTickets", word, 1)
+    assert tickets.call("statusWord", TICKET >> 7) == 0
+
+
+@pytest.mark.parametrize("number", [2**24, 2**64, 2**256 - 1])
+def test_batches_and_classes_beyond_the_last_are_empty(tickets: Contract, number: int) -> None:
+    assert tickets.call("batchOwners", number) == b""
+    assert tickets.call("batchInfo", number)[:4] == (ZERO, 0, 0, 0)
+    assert tickets.call("tokensOfOwnerIn", ANNA.address, number, 2**256 - 1, True) == ()
+    assert tickets.call("tokensOfOwnerIn", ANNA.address, 0, number, True) == (TICKET, SECOND)
+    for class_ in (1, 255, 256, number):
+        refused(lambda class_=class_: tickets.call("classInfo", class_), "UnknownClass", class_)  # type: ignore[misc]
 
 
 def test_capacity_at_the_end_of_its_field(platform: Platform) -> None:

@@ -11,7 +11,7 @@ library Policies {
     uint256 private constant MARKET_ONLY = 0x1e; // 11110
     uint256 private constant FROZEN = 0x10; // 10000
     uint256 private constant SOULBOUND = 0x10; // 10000
-    uint256 private constant TABLE = OPEN | MARKET_ONLY << 8 | FROZEN << 16 | SOULBOUND << 24;
+    uint256 internal constant TABLE = OPEN | MARKET_ONLY << 8 | FROZEN << 16 | SOULBOUND << 24;
 
     function allows(ClassWord class, Path path) internal pure returns (bool) {
         unchecked {

@@ -50,8 +50,24 @@ library TokenWords {
         return address(uint160(TokenWord.unwrap(w)));
     }
 
+    function exists(TokenWord w) internal pure returns (bool) {
+        return TokenWord.unwrap(w) << 96 != 0;
+    }
+
+    /// @dev Whether both are the owner.
+    function ownedByBoth(TokenWord w, address a, address b) internal pure returns (bool both) {
+        assembly ("memory-safe") {
+            both := iszero(shl(96, or(xor(a, w), xor(b, w))))
+        }
+    }
+
     function epoch(TokenWord w) internal pure returns (uint256) {
         return uint24(TokenWord.unwrap(w) >> 160);
+    }
+
+    /// @dev Not zero if the ticket can still move.
+    function epochsLeft(TokenWord w) internal pure returns (uint256) {
+        return ~TokenWord.unwrap(w) & MAX_EPOCH << 160;
     }
 
     function class(TokenWord w) internal pure returns (uint256) {
@@ -82,9 +98,9 @@ library TokenWords {
 
     /// @dev The word after a move. The epoch must be below MAX_EPOCH.
     function moved(TokenWord w, address to, uint256 position_) internal pure returns (TokenWord) {
-        uint256 kept = TokenWord.unwrap(w) & ~(uint256(type(uint160).max) | POSITION_MASK);
+        uint256 kept = TokenWord.unwrap(w) & ~POSITION_MASK;
         unchecked {
-            return TokenWord.wrap((kept | uint160(to) | position_ << 192) + EPOCH_ONE);
+            return TokenWord.wrap((kept >> 160 << 160 | uint160(to) | position_ << 192) + EPOCH_ONE);
         }
     }
 
@@ -98,12 +114,14 @@ library TokenWords {
 }
 
 /// @dev capacity 32 | issued 32 | face value 40 | cap bps 16 | royalty bps 16 | opens 40 | closes 40 | policy 8 |
-/// max moves 8 | halted 1 (at 232) | exists 1 (at 240). A move reads this slot and no other of its class.
+/// max moves 8 | halted 1 (at 232) | exists 1 (at 240) | first 15 bits of custody (at 241). A move reads this slot and no
+/// other of its class.
 library ClassWords {
     uint256 internal constant BPS = 10_000;
 
     uint256 private constant HALTED = 1 << 232;
     uint256 private constant EXISTS = 1 << 240;
+    uint256 private constant SPECIAL = 0x1ff << 224; // max moves and halted
 
     function exists(ClassWord w) internal pure returns (bool) {
         return ClassWord.unwrap(w) & EXISTS != 0;
@@ -111,6 +129,11 @@ library ClassWords {
 
     function halted(ClassWord w) internal pure returns (bool) {
         return ClassWord.unwrap(w) & HALTED != 0;
+    }
+
+    /// @dev Not zero if moves are limited or halted.
+    function special(ClassWord w) internal pure returns (uint256) {
+        return ClassWord.unwrap(w) & SPECIAL;
     }
 
     function capacity(ClassWord w) internal pure returns (uint256) {
@@ -189,9 +212,10 @@ library ClassWords {
         return ClassWord.wrap(ClassWord.unwrap(w) - (count << 32));
     }
 
-    function pack(ClassConfig calldata c) internal pure returns (ClassWord) {
+    function pack(ClassConfig calldata c, address custody) internal pure returns (ClassWord) {
         uint256 w = EXISTS | c.capacity | uint256(c.faceValue) << 64 | uint256(c.capBps) << 104;
         w |= uint256(c.royaltyBps) << 120 | uint256(c.opens) << 136 | uint256(c.closes) << 176;
-        return ClassWord.wrap(w | uint256(c.policy) << 216 | uint256(c.maxMoves) << 224);
+        w |= uint256(c.policy) << 216 | uint256(c.maxMoves) << 224;
+        return ClassWord.wrap(w | uint256(uint160(custody)) >> 145 << 241);
     }
 }

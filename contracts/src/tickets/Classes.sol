@@ -167,7 +167,7 @@ abstract contract Classes is TicketStore {
         if (config.opens >= config.closes) revert ConfigInvalid("closes");
         if (config.paymentToken != address(0) && config.unitsPerMinor == 0) revert ConfigInvalid("unitsPerMinor");
         _event.classCount = uint8(class + 1);
-        _class[class] = ClassWords.pack(config).withHalted(_event.stops & STOP_MOVE != 0);
+        _class[class] = ClassWords.pack(config, custody()).withHalted(_event.stops & STOP_MOVE != 0);
         _payment[class] = uint160(config.paymentToken) | uint256(config.unitsPerMinor) << 160
             | uint256(uint24(config.currency)) << 232;
         _label[class] = config.label;

@@ -27,12 +27,12 @@ abstract contract Holdings is TicketStore {
         mapping(uint256 index => uint256 tokenId) more;
     }
 
-    mapping(address holder => Holding) private _held;
+    uint256 private _held; // only its place counts, see {_holding}
 
     /// @inheritdoc IERC721
     function balanceOf(address holder) external view returns (uint256 balance) {
         if (holder == address(0)) revert ERC721InvalidOwner(address(0));
-        uint256 held = _held[holder].word;
+        uint256 held = _holding(holder).word;
         balance = (held >> COUNT_SHIFT & COUNT_MASK);
         uint256 highest = _event.highest;
         for (uint256 number = 1; number <= highest; ++number) {
@@ -71,7 +71,7 @@ abstract contract Holdings is TicketStore {
             }
         }
         if (moved) {
-            uint256 received = _held[holder].word >> COUNT_SHIFT & COUNT_MASK;
+            uint256 received = _holding(holder).word >> COUNT_SHIFT & COUNT_MASK;
             for (uint256 i; i < received; ++i) _append(ids, _receivedAt(holder, i));
         }
     }
@@ -79,21 +79,21 @@ abstract contract Holdings is TicketStore {
     /// @dev Books a ticket out of `from`. Nothing here can leave its field: a holder's counts follow what was booked in.
     function _bookOut(address from, uint256 tokenId, TokenWord token) internal {
         unchecked {
-            Holding storage holding = _held[from];
+            Holding storage holding = _holding(from);
             uint256 held = holding.word;
             if (token.epoch() == 0) {
                 holding.word = held + (1 << LEFT_SHIFT);
                 return;
             }
-            uint256 last = (held >> COUNT_SHIFT & COUNT_MASK) - 1;
+            uint256 count = held >> COUNT_SHIFT & COUNT_MASK;
             uint256 lastId;
-            if (last < INLINE) {
-                uint256 shift = last * LANE_BITS;
+            if (count < INLINE + 1) {
+                uint256 shift = count * LANE_BITS - LANE_BITS;
                 lastId = held >> shift & LANE_MASK;
                 held ^= lastId << shift;
             } else {
-                lastId = holding.more[last - INLINE];
-                delete holding.more[last - INLINE];
+                lastId = holding.more[count - INLINE - 1];
+                delete holding.more[count - INLINE - 1];
             }
             // The last one takes the place of the one that leaves.
             if (lastId != tokenId) {
@@ -103,7 +103,7 @@ abstract contract Holdings is TicketStore {
                 } else {
                     holding.more[position - 1] = lastId;
                 }
-                if (last >= INLINE) _token[lastId] = _token[lastId].withPosition(position);
+                if (count > INLINE) _token[lastId] = _token[lastId].withPosition(position);
             }
             holding.word = held - (1 << COUNT_SHIFT);
         }
@@ -112,7 +112,7 @@ abstract contract Holdings is TicketStore {
     /// @dev Books a ticket in to `to`. Returns its place in the list beyond the first five: index + 1, or 0.
     function _bookIn(address to, uint256 tokenId) internal returns (uint256 position) {
         unchecked {
-            Holding storage holding = _held[to];
+            Holding storage holding = _holding(to);
             uint256 held = holding.word;
             uint256 received = held >> COUNT_SHIFT & COUNT_MASK;
             if (received < INLINE) {
@@ -126,9 +126,17 @@ abstract contract Holdings is TicketStore {
         }
     }
 
+    /// @dev At keccak256(holder 20 | slot 12): one word to hash, where a mapping has two.
+    function _holding(address holder) private pure returns (Holding storage holding) {
+        assembly ("memory-safe") {
+            mstore(0, or(shl(96, holder), _held.slot))
+            holding.slot := keccak256(0, 32)
+        }
+    }
+
     function _receivedAt(address holder, uint256 index) private view returns (uint256) {
-        if (index < INLINE) return _held[holder].word >> index * LANE_BITS & LANE_MASK;
-        return _held[holder].more[index - INLINE];
+        if (index < INLINE) return _holding(holder).word >> index * LANE_BITS & LANE_MASK;
+        return _holding(holder).more[index - INLINE];
     }
 
     /// @dev Puts `newId` into the lane that holds `oldId`; there is one.

@@ -48,14 +48,14 @@ abstract contract Minting is TicketStore {
         view
         returns (address pointer, uint256 count, uint256 class, uint256 mintedAt, bytes32 ownersHash)
     {
-        BatchWord batch = _batch[number];
+        BatchWord batch = _batchAt(number);
         if (batch.pointer() == address(0)) return (address(0), 0, 0, 0, bytes32(0));
         return (batch.pointer(), batch.count(), batch.class(), batch.mintedAt(), batch.pointer().codehash);
     }
 
     /// @inheritdoc IEventTickets
     function batchOwners(uint256 number) external view returns (bytes memory) {
-        BatchWord batch = _batch[number];
+        BatchWord batch = _batchAt(number);
         return OwnerCode.read(batch.pointer(), batch.count());
     }
 

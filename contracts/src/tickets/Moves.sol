@@ -34,7 +34,7 @@ abstract contract Moves is Holdings, EIP712 {
         TokenWord token = _existing(tokenId);
         bytes32 digest = _digest(MOVE, tokenId, token.epoch(), to, deadline);
         _requireSignature(token.owner(), digest, deadline, holderSignature);
-        ClassWord class = _class[token.class()];
+        ClassWord class = _classOf(token);
         if (class.policy().needsConsent(Path.Gift)) _requireConsent(tokenId, msg.sender, digest, consent);
         _move(tokenId, token, class, to, Path.Gift, 0, msg.sender);
     }
@@ -48,7 +48,7 @@ abstract contract Moves is Holdings, EIP712 {
         if (token.owner() != custody()) revert NotInCustody(tokenId, token.owner());
         bytes32 digest = _digest(CLAIM, tokenId, token.epoch(), to, deadline);
         _requireSignature(token.owner(), digest, deadline, custodySignature);
-        _move(tokenId, token, _class[token.class()], to, Path.Claim, 0, msg.sender);
+        _move(tokenId, token, _classOf(token), to, Path.Claim, 0, msg.sender);
         emit TicketClaimed(tokenId, to);
     }
 
@@ -66,7 +66,7 @@ abstract contract Moves is Holdings, EIP712 {
         if (msg.sender != market) revert NotMarket(msg.sender);
         TokenWord token = _existing(tokenId);
         if (token.epoch() != epoch) revert EpochMismatch(tokenId, token.epoch(), epoch);
-        ClassWord class = _class[token.class()];
+        ClassWord class = _classOf(token);
         if (price > class.priceCap()) revert PriceAboveCap(tokenId, price, class.priceCap());
         Path path = fiat ? Path.Fiat : Path.Ask;
         if (fiat) _requireRole(operator, Role.SETTLER);
@@ -84,7 +84,53 @@ abstract contract Moves is Holdings, EIP712 {
         uint256 price,
         address operator
     ) internal {
+        if (_standsOut(tokenId, token, class, to, path)) _requireMovable(tokenId, token, class, to, path, operator);
         address from = token.owner();
+        _bookOut(from, tokenId, token);
+        token = token.moved(to, _bookIn(to, tokenId));
+        if (path != Path.Transfer) token = _noted(token, path, price);
+        assembly ("memory-safe") {
+            sstore(add(_token.slot, tokenId), token) // the ticket exists, so its id is within the array
+        }
+        emit Transfer(from, to, tokenId);
+    }
+
+    /// @dev Whether any rule of {_requireMovable} might be met, found in one branch, since this is what a transfer costs
+    /// beyond its storage. Most moves meet none. It may be true without need, and never false against need.
+    function _standsOut(uint256 tokenId, TokenWord token, ClassWord class, address to, Path path)
+        private
+        view
+        returns (bool found)
+    {
+        uint256 marks = class.special();
+        uint256 left = token.epochsLeft();
+        uint256 opens = class.opens();
+        uint256 closes = class.closes();
+        uint256 allowed = Policies.TABLE >> class.policyRow();
+        assembly ("memory-safe") {
+            let from := shl(96, token)
+            let receiver := shl(96, to)
+            let keeper := shr(241, class)
+            marks := or(marks, and(shr(shl(1, and(tokenId, 127)), sload(add(_status.slot, shr(WORD_SHIFT, tokenId)))), 3))
+            // Times: from `opens` until before `closes`, in one comparison, since what is before `opens` wraps.
+            let open := lt(sub(timestamp(), opens), sub(closes, opens))
+            marks := or(marks, iszero(and(and(shr(path, allowed), 1), open)))
+            marks := or(marks, or(iszero(left), or(iszero(from), iszero(receiver))))
+            found := or(marks, or(eq(shr(241, from), keeper), eq(shr(241, receiver), keeper)))
+        }
+    }
+
+    /// @dev The rules, in the order of SPEC 8.6.
+    function _requireMovable(
+        uint256 tokenId,
+        TokenWord token,
+        ClassWord class,
+        address to,
+        Path path,
+        address operator
+    ) private view {
+        address from = token.owner();
+        if (from == address(0)) revert ERC721NonexistentToken(tokenId);
         if (to == address(0)) revert ERC721InvalidReceiver(address(0));
         if (_statusBits(tokenId) != 0) revert TicketNotValid(tokenId, _statusOf(tokenId));
         if (class.halted()) _requireRunning(STOP_MOVE);
@@ -95,12 +141,6 @@ abstract contract Moves is Holdings, EIP712 {
             _requireOpen(tokenId, class, operator);
             _requireMovesLeft(tokenId, token, class);
         }
-
-        _bookOut(from, tokenId, token);
-        token = token.moved(to, _bookIn(to, tokenId));
-        if (path != Path.Transfer) token = _noted(token, path, price);
-        _token[tokenId] = token;
-        emit Transfer(from, to, tokenId);
     }
 
     /// @dev What a ticket remembers of the way it came.

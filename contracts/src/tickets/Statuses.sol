@@ -86,11 +86,8 @@ abstract contract Statuses is TicketStore {
             for { let item := add(data, 0x60) } lt(item, fresh) { item := add(item, 0x20) } {
                 let word := mload(item)
                 faults := or(faults, iszero(gt(word, last)))
-                if shr(9, xor(word, last)) {
-                    mstore(0x00, shr(9, word))
-                    mstore(0x20, _batch.slot)
-                    count := and(shr(160, sload(keccak256(0x00, 0x40))), 0xffff)
-                }
+                faults := or(faults, shr(33, word))
+                if shr(9, xor(word, last)) { count := and(shr(160, sload(add(_batch.slot, shr(9, word)))), 0xffff) }
                 last := word
                 let mask := mload(add(item, gap))
                 // Shifted by two bits for each ticket that the word has, nothing may be left.
@@ -98,9 +95,7 @@ abstract contract Statuses is TicketStore {
                 faults := or(faults, shr(shl(1, mul(gt(count, base), sub(count, base))), mask))
                 faults := or(faults, or(iszero(mask), and(mask, HIGH_BITS)))
 
-                mstore(0x00, word)
-                mstore(0x20, _status.slot)
-                let slot := keccak256(0x00, 0x40)
+                let slot := add(_status.slot, word)
                 let status := sload(slot)
                 let valid := and(mask, not(or(status, shr(1, status))))
                 overlaps := or(overlaps, xor(mask, valid))
@@ -123,7 +118,7 @@ abstract contract Statuses is TicketStore {
             if (i > 0 && word <= words[i - 1]) revert WordsNotAscending(i);
             if (mask & HIGH_BITS != 0 || mask == 0) revert MaskInvalid(word, mask);
             uint256 base = (word << WORD_SHIFT) & 0xffff;
-            uint256 count = _batch[word >> (16 - WORD_SHIFT)].count();
+            uint256 count = _batchAt(word >> (16 - WORD_SHIFT)).count();
             if (base >= count || (count - base < 128 && mask >> (count - base) * 2 != 0)) {
                 revert NoSuchTickets(word, mask);
             }

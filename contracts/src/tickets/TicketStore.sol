@@ -10,6 +10,7 @@ import {Roles} from "./Roles.sol";
 abstract contract TicketStore is IEventTickets, Roles {
     /// @dev Highest batch number; an id then fits the 40 bits of a compact code (SPEC 3).
     uint256 internal constant MAX_BATCH = type(uint24).max;
+    uint256 internal constant MAX_TOKEN = type(uint40).max;
     /// @dev How far a batch number may run ahead of the number of batches, so that nobody makes the search for a
     /// holder's tickets endless by minting at high numbers.
     uint256 internal constant MAX_AHEAD = 1_024;
@@ -42,12 +43,14 @@ abstract contract TicketStore is IEventTickets, Roles {
     string internal _name;
     string internal _symbol;
     string internal _description;
-    mapping(uint256 number => BatchWord) internal _batch;
-    mapping(uint256 tokenId => TokenWord) internal _token;
-    mapping(uint256 word => StatusWord) internal _status;
-    mapping(uint256 class => ClassWord) internal _class;
     mapping(uint256 class => uint256) internal _payment; // token 160 | units per minor unit 72 | currency 24
     mapping(uint256 class => string) internal _label;
+
+    // As long as their index can be. A slot is found by counting, which spares a move the hashes that mappings need.
+    ClassWord[1 << 8] internal _class;
+    BatchWord[1 << 24] internal _batch; // by number
+    TokenWord[1 << 40] internal _token; // by id
+    StatusWord[1 << 33] internal _status; // by id >> WORD_SHIFT
 
     /// @inheritdoc IEventTickets
     function custody() public view returns (address account) {
@@ -81,7 +84,7 @@ abstract contract TicketStore is IEventTickets, Roles {
 
     /// @inheritdoc IEventTickets
     function statusWord(uint256 word) external view returns (uint256) {
-        return _status[word].bits;
+        return word > MAX_TOKEN >> WORD_SHIFT ? 0 : _status[word].bits;
     }
 
     /// @dev Fixed in the clone's code.
@@ -94,8 +97,11 @@ abstract contract TicketStore is IEventTickets, Roles {
 
     /// @dev The ticket's record, with the owner from its batch if it never moved; an owner of zero if there is no such ticket.
     function _load(uint256 tokenId) internal view returns (TokenWord token) {
-        token = _token[tokenId];
-        if (token.owner() == address(0)) {
+        if (tokenId > MAX_TOKEN) return token;
+        assembly ("memory-safe") {
+            token := sload(add(_token.slot, tokenId))
+        }
+        if (!token.exists()) {
             BatchWord batch = _batch[tokenId >> 16];
             uint256 index = tokenId & 0xffff;
             if (index < batch.count()) {
@@ -106,19 +112,34 @@ abstract contract TicketStore is IEventTickets, Roles {
 
     function _existing(uint256 tokenId) internal view returns (TokenWord token) {
         token = _load(tokenId);
-        if (token.owner() == address(0)) revert ERC721NonexistentToken(tokenId);
+        if (!token.exists()) revert ERC721NonexistentToken(tokenId);
     }
 
     function _statusOf(uint256 tokenId) internal view returns (Status) {
         return Status(_statusBits(tokenId));
     }
 
-    function _statusBits(uint256 tokenId) internal view returns (uint256) {
-        return _status[tokenId >> WORD_SHIFT].bits >> ((tokenId & 127) << 1) & 3;
+    /// @dev Of a ticket that exists.
+    function _statusBits(uint256 tokenId) internal view returns (uint256 bits) {
+        assembly ("memory-safe") {
+            bits := and(shr(shl(1, and(tokenId, 127)), sload(add(_status.slot, shr(WORD_SHIFT, tokenId)))), 3)
+        }
+    }
+
+    /// @dev Any number; a batch of zero if there is none.
+    function _batchAt(uint256 number) internal view returns (BatchWord batch) {
+        if (number <= MAX_BATCH) batch = _batch[number];
+    }
+
+    function _classOf(TokenWord token) internal view returns (ClassWord word) {
+        uint256 class = token.class();
+        assembly ("memory-safe") {
+            word := sload(add(_class.slot, class))
+        }
     }
 
     function _existingClass(uint256 class) internal view returns (ClassWord word) {
-        word = _class[class];
+        if (class <= type(uint8).max) word = _class[class];
         if (!word.exists()) revert UnknownClass(class);
     }
 
