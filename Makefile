@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep bench-sales lint fmt types check setup lock contracts messages vendor clean
+.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -28,7 +28,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 demo: setup ## the whole story in the terminal; EXIT=1 ends after it
 	@$(BIN)/python -m examples.demo $(if $(EXIT),--exit,)
 
-test: setup check ## lint, types and every test that fits in 15 minutes
+test: setup .venv-slither/.ready check ## lint, types and every test that fits in 15 minutes
 	@bash tools/ensure-chromium.sh
 	@$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
@@ -61,5 +61,19 @@ vendor: setup ## copy the browser modules named in vendor.json out of npm's pack
 contracts: setup ## compile the contracts and write the artifacts
 	@$(BIN)/python -m contracts.build
 
+gas-snapshot: setup ## measure the gas of every external function and write tests/contracts/gas.snapshot
+	@WRITE_GAS_SNAPSHOT=1 $(BIN)/python -m pytest -q tests/contracts/test_gas_snapshot.py
+
+bench-gas: setup ## gas beside OpenZeppelin, ERC721A and Solady; WRITE=1 writes docs/gas.md
+	@$(BIN)/python -m tests.benchmarks.gas $(if $(WRITE),--write,)
+
+slither: setup .venv-slither/.ready ## slither on the contracts; docs/decisions explains what it finds
+	@$(BIN)/python -m pytest -q tests/contracts/test_slither.py
+
+.venv-slither/.ready: requirements/slither.txt .venv/.ready
+	@test -x .venv-slither/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-slither
+	@$(BIN)/uv pip install --quiet --python .venv-slither/bin/python --require-hashes -r requirements/slither.txt
+	@touch $@
+
 clean: ## remove what was made
-	@rm -rf .venv node_modules build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-slither node_modules build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
