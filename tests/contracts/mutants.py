@@ -215,7 +215,7 @@ MUTANTS = (
         "the place of the last ticket is not corrected",
         MOVING,
         HOLDINGS,
-        "if (last >= INLINE) _token[lastId] = _token[lastId].withPosition(position);",
+        "if (count > INLINE) _token[lastId] = _token[lastId].withPosition(position);",
         "",
     ),
     Mutant(

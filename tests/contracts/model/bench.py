@@ -34,6 +34,8 @@ WORKERS = {
 COINS = 10**9  # what everybody has at the start
 OPENS, CLOSES, GRACE = START + 2 * DAY, START + 20 * DAY, DAY
 
+ONCE, FREE, UNKNOWN = 4, 5, 6  # classes
+
 few = st.integers(0, 2**16)
 seldom = st.sampled_from([False] * 7 + [True])
 
@@ -64,6 +66,7 @@ class Bench(RuleBasedStateMachine):
                 label="coin", capacity=6, closes=CLOSES, payment_token=coin.address, units_per_minor=7, royalty_bps=999
             ),
             Class(label="offline", policy=world.FROZEN, capacity=4, units_per_minor=0, face_value=1_001, cap_bps=9_999),
+            Class(label="once", policy=world.OPEN, capacity=12, opens=0, closes=CLOSES, max_moves=1),
             Class(label="free", policy=world.OPEN, capacity=40, opens=0, closes=2**40 - 1),
         ]
         clock = Clock(START)
@@ -94,11 +97,12 @@ class Bench(RuleBasedStateMachine):
         self.asks: list[Signed] = []
         self.moves: list[tuple[Any, ...]] = []
         models = (self.model, self.sales, self.list)
-        for class_, number in ((0, 1), (1, 2), (4, 3)):
-            owners = sorted([*self.people, *self.people[:2]])
+        for class_, number in ((0, 1), (1, 2), (FREE, 3), (ONCE, 4)):
+            owners = sorted([*self.people, *self.people[: 5 if class_ == FREE else 2]])
             self.model.mint(world.ISSUER_KEY, number, class_, owners)
             self.tickets.send(world.ISSUER_KEY, "mint", number, class_, world.pack(owners))
-        self.focus = [1 << 16, 1 << 16 | 3, 2 << 16 | 1, 3 << 16, 3 << 16 | 2]
+        kept = owners.index(world.CUSTODY)
+        self.focus = [1 << 16, 1 << 16 | 3, 2 << 16 | 1, 3 << 16, 3 << 16 | 2, 4 << 16 | (kept == 0), 4 << 16 | kept]
         contracts = (self.tickets, self.market, self.registry, coin)
         self.views = Views(self.chain, contracts, models, self.people, tuple(WORKERS.values()))
 
@@ -135,6 +139,10 @@ class Bench(RuleBasedStateMachine):
         data = contract.encode(call, *arguments)
         self.chain.fund(DORA.address, value)
         return self.wallet.send(DORA.address, "act", contract.address, data, value=value)
+
+    def wait_until(self, time: int) -> None:
+        self.chain.set_time(time)
+        self.model.clock.now = self.chain.now
 
     # ---- drawing
 

@@ -6,19 +6,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.contracts import world
-from tests.contracts.model.bench import ANNA, BEN, CARA, WORKERS, Bench, few, seldom
+from tests.contracts.model.bench import ANNA, BEN, CARA, FREE, WORKERS, Bench, few, seldom
 from tests.contracts.signing import claim_digest, move_digest
 from tests.contracts.world import DAY, ZERO
+from tests.support.evm import START
+
+LAST_EDGE = START + 40 * DAY
 
 
 class Moving(Bench):
-    @rule(pick=few, class_=st.integers(0, 4), count=st.integers(1, 4), wrong=seldom, again=seldom, unsorted=seldom)
+    @rule(pick=few, class_=st.integers(0, FREE), count=st.integers(1, 4), wrong=seldom, again=seldom, unsorted=seldom)
     def mint(self, pick: int, class_: int, count: int, wrong: bool, again: bool, unsorted: bool) -> None:
-        number = pick % 7 + 1
+        number = pick % 8 + 1
         owners = sorted(self.person(pick >> 2 * i) for i in range(count))
         if number in self.model.batches:
             if not again:
-                number = next((free for free in range(1, 8) if free not in self.model.batches), number)
+                number = next((free for free in range(1, 9) if free not in self.model.batches), number)
             else:
                 same_class, same_owners, _ = self.model.batches[number]
                 class_, owners = (same_class if pick & 64 else class_), list(same_owners)
@@ -40,7 +43,9 @@ class Moving(Bench):
     def mint_at_odd_numbers(self, number: int, pick: int) -> None:
         caller, owners = WORKERS["issuer"], [self.person(pick)]
         packed = world.pack(owners)
-        self.both(lambda: self.model.mint(caller, number, 4, owners), self.tickets, caller, "mint", number, 4, packed)
+        self.both(
+            lambda: self.model.mint(caller, number, FREE, owners), self.tickets, caller, "mint", number, FREE, packed
+        )
 
     @rule(
         pick=few,
@@ -76,6 +81,32 @@ class Moving(Bench):
             *arguments,
             *extra,
         )
+
+    @rule(pick=few, to=few, edge=st.sampled_from([0, 0, 0, 1, 2]), late=st.integers(-1, 1))
+    def transfer_at_an_edge(self, pick: int, to: int, edge: int, late: int) -> None:
+        """To the second of a class's opening, freeze or end of grace, where they lie within the run's time."""
+        token_id = self.some_token(pick)
+        kind = self.model.kinds[self.model.tokens[token_id].class_]
+        time = (kind.opens, kind.closes, kind.closes + self.model.grace)[edge] + late
+        if not self.chain.now < time < LAST_EDGE:
+            return
+        self.wait_until(time)
+        self.transfer_by_holder(token_id, self.person(to))
+
+    @rule(pick=few, to=few)
+    def gather_and_scatter(self, pick: int, to: int) -> None:
+        """One holder gets more tickets than fit its slot, and loses some in another order."""
+        free = [one for one, token in sorted(self.model.tokens.items()) if token.class_ == FREE][:8]
+        one, other = self.actor(to), self.actor(to // 8)
+        for token_id in free:
+            self.transfer_by_holder(token_id, one)
+        for turn in range(3):
+            self.transfer_by_holder(free[(pick >> 3 * turn) % len(free)], other)
+
+    def transfer_by_holder(self, token_id: int, to: str) -> None:
+        holder = self.owner(token_id)
+        caller, move = self.able(holder), (holder, to, token_id)
+        self.both(lambda: self.model.transfer_from(caller, *move), self.tickets, caller, "transferFrom", *move)
 
     @rule(pick=few, to=few, by=few, stale=seldom, forged=seldom, late=seldom, consent=st.integers(0, 2), wrong=seldom)
     def gift(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.contracts import world
-from tests.contracts.model.bench import CLOSES, GRACE, OPENS, WORKERS, Bench, few, seldom
+from tests.contracts.model.bench import CLOSES, GRACE, OPENS, UNKNOWN, WORKERS, Bench, few, seldom
 from tests.contracts.world import DAY, ZERO
 from tests.support.evm import START
 
@@ -21,14 +21,12 @@ class Waiting(Bench):
 
     @rule(step=st.sampled_from(STEPS))
     def wait(self, step: int) -> None:
-        self.chain.set_time(self.chain.now + step)
-        self.model.clock.now = self.chain.now
+        self.wait_until(self.chain.now + step)
 
     @rule(edge=st.sampled_from(EDGES), late=st.integers(-1, 1))
     def wait_for_an_edge(self, edge: int, late: int) -> None:
         if edge + late > self.chain.now:
-            self.chain.set_time(edge + late)
-            self.model.clock.now = self.chain.now
+            self.wait_until(edge + late)
 
 
 class Approving(Bench):
@@ -150,10 +148,10 @@ class Governing(Bench):
 class Changing(Bench):
     """Capacity, times and policy of classes."""
 
-    @rule(pick=few, class_=st.integers(0, 5), change=st.integers(-2, 3), wrong=seldom)
+    @rule(pick=few, class_=st.integers(0, UNKNOWN), change=st.integers(-2, 3), wrong=seldom)
     def set_capacity(self, pick: int, class_: int, change: int, wrong: bool) -> None:
         caller = self.actor(pick) if wrong else self.model.admin
-        issued = self.model.kinds[class_].issued if class_ < 5 else 0
+        issued = self.model.kinds[class_].issued if class_ < UNKNOWN else 0
         capacity = max(0, issued + change)
         self.both(
             lambda: self.model.set_capacity(caller, class_, capacity),
@@ -166,7 +164,7 @@ class Changing(Bench):
 
     @rule(
         pick=few,
-        class_=st.integers(0, 5),
+        class_=st.integers(0, UNKNOWN),
         opens=st.sampled_from([0, START, OPENS]),
         closes=st.sampled_from([0, CLOSES, CLOSES + 9 * DAY]),
     )
@@ -175,7 +173,7 @@ class Changing(Bench):
         arguments = (class_, opens, closes)
         self.both(lambda: self.model.set_times(caller, *arguments), self.tickets, caller, "setTimes", *arguments)
 
-    @rule(pick=few, class_=st.integers(0, 5), policy=st.integers(0, 3))
+    @rule(pick=few, class_=st.integers(0, UNKNOWN), policy=st.integers(0, 3))
     def set_policy(self, pick: int, class_: int, policy: int) -> None:
         if pick % 4:
             return  # seldom: policies only grow stricter

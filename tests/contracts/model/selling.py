@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.contracts import world
-from tests.contracts.model.bench import BEN, WORKERS, Bench, few, seldom
+from tests.contracts.model.bench import BEN, UNKNOWN, WORKERS, Bench, few, seldom
 from tests.contracts.model.market import REFUNDED, RELEASED, Signed
 from tests.contracts.signing import Ask
 from tests.contracts.world import DAY, ZERO
@@ -13,30 +13,36 @@ SALTS = [b"\1" * 32, b"\2" * 32]
 # Whether on top of the cap, and minor units.
 PRICES = [(True, 0), (True, 1), (True, -1), (True, 0), (False, 0), (False, 900), (False, 2**41)]
 
+ODD = [0, 0, 0, 0, 1, 2, 3, 3, 4, 4, 5]  # see `Selling.ask`
+AMOUNTS, DIFFERENCES = [0, 1, 5_000, 2**40], [0] * 6 + [1, -1]
+
 
 class Selling(Bench):
-    @rule(pick=few, price=st.sampled_from(PRICES), odd=st.integers(0, 8), then=st.integers(0, 3), to=few, by=few)
+    @rule(pick=few, price=st.sampled_from(PRICES), odd=st.sampled_from(ODD), then=st.integers(0, 3), to=few, by=few)
     def ask(self, pick: int, price: tuple[bool, int], odd: int, then: int, to: int, by: int) -> None:
-        """An ask, often filled or settled at once. `odd`: 1 for one buyer, 2 forged, 3 too early, 4 without consent."""
+        """An ask, often filled or settled at once, the latter now and then by somebody who may not.
+
+        `odd`: 1 for one buyer, 2 forged, 3 for another epoch, 4 without consent, 5 with another counter.
+        """
         token_id = self.some_token(pick)
         token = self.model.tokens[token_id]
         relative, amount = price
         ask = Ask(
             self.tickets.address,
             token_id,
-            token.epoch + (odd == 3),
+            (token.epoch - 1 if token.epoch and pick & 8 else token.epoch + 1) if odd == 3 else token.epoch,
             max(0, amount + relative * self.model.kinds[token.class_].cap),
             buyer=self.person(pick >> 3) if odd == 1 else ZERO,
             deadline=self.model.clock.now + pick % 3 * DAY,
-            counter=self.sales.counters.get(token.owner, 0) + (odd == 3 and pick & 1),
+            counter=self.sales.counters.get(token.owner, 0) + (odd == 5),
         )
         signer = BEN.address if odd == 2 or token.owner not in self.signers else token.owner
         signed = Signed(ask, signer, consented=odd != 4)
         self.asks.append(signed)
         if then == 1:
-            self.settle_one(signed, WORKERS["settler"], self.person(to))
+            self.settle_one(signed, self.worker("settler", by % 4 == 0, by >> 2), self.person(to))
         elif then:
-            self.fill_one(signed, self.actor(by), self.person(to))
+            self.fill_one(signed, self.actor(by), self.person(to), -(pick >> 5 & 7 == 0))
 
     @precondition(lambda self: self.asks)
     @rule(pick=few, to=few, by=few, short=seldom, nowhere=seldom)
@@ -100,13 +106,18 @@ class Selling(Bench):
         caller = self.actor(by)
         self.both(lambda: self.sales.cancel_all(caller), self.market, caller, "cancelAllAsks")
 
-    @rule(by=few, class_=st.integers(0, 5), amount=st.sampled_from([0, 1, 5_000, 2**40]), short=seldom)
-    def pay(self, by: int, class_: int, amount: int, short: bool) -> None:
+    @rule(
+        by=few,
+        class_=st.integers(0, UNKNOWN),
+        amount=st.sampled_from([0, 1, 5_000, 2**40]),
+        odd=st.sampled_from([0] * 6 + [1, -1]),
+    )
+    def pay(self, by: int, class_: int, amount: int, odd: int) -> None:
         caller, salt = self.actor(by), SALTS[by >> 4 & 1]
         terms = self.model.kinds[class_].terms if class_ < len(self.model.kinds) else None
         native = terms is not None and terms.payment_token == ZERO
         value = min(amount * terms.units_per_minor, 10**29) if terms is not None and native else 0
-        value += short
+        value = max(0, value + odd)
         self.chain.fund(caller, 10**30)
         arguments = (class_, amount, salt)
         self.both(
