@@ -15,9 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from contracts import build
+from contracts import build, load_artifact
+from contracts.artifact import artifact_names
 from tests.contracts import world
-from tests.contracts.compiled import compile_cached, contract
+from tests.contracts.compiled import compile_cached, contract, hostile
 from tests.contracts.signing import Signer
 from tests.contracts.world import GATE_KEY, ISSUER_KEY, MARKET_ONLY, OPEN, Class, Platform, mint, pack, people, token_id
 from tests.support.anvil import ROOT, start_anvil
@@ -43,6 +44,7 @@ def main() -> None:
         with start_anvil(arguments=["--prune-history", "50"]) as node:
             chain = NodeChain(node)
             measure(world.deploy_platform(chain), rows, figures)
+    sizes(rows, figures)
     text = table(rows)
     print(text)
     if write:
@@ -85,6 +87,14 @@ def moving(platform: Platform, rows: list[Row], figures: dict[str, float]) -> No
     figures["transfer_first"] = ours["first, to a new holder"]
     figures["transfer_later_vs_solady"] = round(ratios[ORDINARY], 4)
     figures["transfer_later_vs_solady_worst"] = round(max(ratios.values()), 4)
+    # Like for like: ours is a clone, so Solady's behind the same kind of clone.
+    made = platform.chain.deploy("", peers["Solady"].address, world.CUSTODY, artifact=hostile("BareClone")).call("made")
+    cloned = platform.chain.at(made, peers["Solady"].abi)
+    behind = transfers(cloned, partial(peer_ids, cloned))
+    rows.extend(
+        (f"the same beside Solady behind a clone, {case}", f"{ours[case]:,} | | | {behind[case]:,}") for case in ratios
+    )
+    figures["transfer_later_vs_solady_cloned_worst"] = round(max(ours[case] / behind[case] for case in ratios), 4)
 
     capped = platform.create(Class(capacity=10**6), name="capped")
     seller = Signer("seller")
@@ -165,6 +175,14 @@ def blocks(platform: Platform, rows: list[Row], figures: dict[str, float]) -> No
     after = block_milliseconds(full, 201)
     rows.append(("a block with one ticket, empty chain / 100,000 tickets", f"{before:.2f} / {after:.2f} ms"))
     figures["block_ratio_100k"] = round(after / before, 2)
+
+
+def sizes(rows: list[Row], figures: dict[str, float]) -> None:
+    """Bytes of code; EIP-170 allows 24,576."""
+    for name in artifact_names():
+        size = len(load_artifact(name).deployed_bytecode) // 2 - 1
+        rows.append((f"code of {name}, bytes", f"{size:,}"))
+        figures["largest_code_bytes"] = max(figures.get("largest_code_bytes", 0), size)
 
 
 # ---- how
