@@ -12,6 +12,7 @@ from backend.clock import Clock, system_clock
 from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
 from backend.sales.installation import installation_secret
+from backend.sales.payments.free import Free
 from backend.sales.payments.interface import Provider
 from backend.sales.payments.sandbox import Sandbox
 from backend.sales.till.till import Tills
@@ -46,6 +47,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
     killpoints.arm(settings.kill_at)
     engine = open_database(settings)
     secret = installation_secret(settings.keys_dir)
+    free = Free()
     bank = Sandbox(settings.data_dir / BANK_FILE, secret) if settings.sandbox_payments else None
     return Services(
         settings=settings,
@@ -54,7 +56,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         secret=secret,
         signer=SignerClient(settings.signer_socket),
         tills=Tills(make_engine(settings.database_url, ask_first=False)),
-        payments={bank.name: bank} if bank is not None else {},
+        payments={free.name: free, **({bank.name: bank} if bank is not None else {})},
         bank=bank,
     )
 

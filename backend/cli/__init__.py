@@ -28,6 +28,7 @@ GROUPS = {  # name of the group -> module with an `app`
     "desk": "desk",
     "event": "event",
     "ledger": "ledger",
+    "code": "codes",
     "signer": "signer",
     "keys": "keys",
     "gate": "gates",

@@ -77,6 +77,8 @@ class Event(Base):
     offline_policy: Mapped[str] = mapped_column(String(8))  # local | home | refuse
     refund_until_ms: Mapped[int | None] = mapped_column(Millis)  # none: only the organiser refunds
     refund_keep_bps: Mapped[int] = mapped_column(server_default="0")  # of the price, when a buyer gives back
+    sale_starts_ms: Mapped[int | None] = mapped_column(Millis)  # before it a presale code is needed; none: at once
+    max_per_buyer: Mapped[int | None]  # tickets of one chain address, held and bought; none: no limit
     custody_address: Mapped[bytes | None] = mapped_column(Address)  # set once the signer has made its key
     file_hash: Mapped[bytes] = mapped_column(Hash32)
     created_ms: Mapped[int] = mapped_column(Millis)
@@ -154,6 +156,8 @@ class Order(Base):
     hold_expires_ms: Mapped[int] = mapped_column(Millis)
     created_ms: Mapped[int] = mapped_column(Millis)
     paid_ms: Mapped[int | None] = mapped_column(Millis)
+    extensions: Mapped[int] = mapped_column(server_default="0")  # of the hold
+    code_hash: Mapped[bytes | None] = mapped_column(Hash32)  # of the code that was used (`codes`)
     __table_args__ = (
         Index(
             "ix_orders_holds",
@@ -168,6 +172,26 @@ class Order(Base):
             postgresql_where=text("owner IS NOT NULL"),
             sqlite_where=text("owner IS NOT NULL"),
         ),
+    )
+
+
+class Code(Base):
+    """A presale code or voucher of an event, by the hash of its text. The database itself refuses one use too many."""
+
+    __tablename__ = "codes"
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    hash: Mapped[bytes] = mapped_column(Hash32, primary_key=True)
+    class_number: Mapped[int | None]  # it is good for; none: for every class
+    discount_bps: Mapped[int]  # off the price; 10,000: free
+    presale: Mapped[bool]  # it opens the sale before `sale_starts_ms`
+    until_ms: Mapped[int | None] = mapped_column(Millis)
+    max_uses: Mapped[int | None]  # orders; none: any number
+    uses: Mapped[int] = mapped_column(server_default="0")  # orders that hold it or were paid with it
+    label: Mapped[str] = mapped_column(String(80))  # for people, such as "Fan club"
+    created_ms: Mapped[int] = mapped_column(Millis)
+    __table_args__ = (
+        CheckConstraint("uses >= 0 AND (max_uses IS NULL OR uses <= max_uses)", name="never_overused"),
+        CheckConstraint("discount_bps >= 0 AND discount_bps <= 10000", name="discount_is_a_share"),
     )
 
 

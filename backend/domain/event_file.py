@@ -76,6 +76,8 @@ class EventPlan:
     classes: tuple[ClassPlan, ...]
     refund_until_ms: int | None = None  # buyers give back by themselves until then; none: never
     refund_keep_bps: int = 0  # of the price, kept by the organiser then
+    sale_starts_ms: int | None = None  # before it only with a presale code; none: on sale at once
+    max_per_buyer: int | None = None  # tickets of one chain address
 
 
 def parse_event_file(data: bytes) -> EventPlan:
@@ -102,6 +104,8 @@ def parse_event_file(data: bytes) -> EventPlan:
         offline_policy=top.choice("offline_policy", OFFLINE_POLICIES, default="local"),
         classes=_classes(top, currency),
         refund_until_ms=refund_until,
+        sale_starts_ms=_time(top, "sale_starts", zone) if top.has("sale_starts") else None,
+        max_per_buyer=top.whole("max_per_buyer", 1, MAX_CAPACITY) if top.has("max_per_buyer") else None,
         refund_keep_bps=refund_keep,
     )
     top.finish()

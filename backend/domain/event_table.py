@@ -16,6 +16,13 @@ def bad(code: str, key: str, sentence: str) -> Refused:
     return refuse(code, f"{key}: {sentence}" if key else sentence, key=key)
 
 
+def percent_of(value: float) -> int:
+    """A percentage as basis points; refuses what is none."""
+    if not 0 <= value <= 100:
+        raise bad("bad_percent", "", _("Write a percentage from 0 to 100"))
+    return round(value * 100)
+
+
 class Table:
     """One table of the file. What was not looked up by the time of `finish` is an unknown key."""
 

@@ -144,6 +144,8 @@ def _insert(connection: Connection, plan: EventPlan, file_hash: bytes, event_id:
             hold_seconds=plan.hold_seconds,
             offline_policy=plan.offline_policy,
             refund_until_ms=plan.refund_until_ms,
+            sale_starts_ms=plan.sale_starts_ms,
+            max_per_buyer=plan.max_per_buyer,
             refund_keep_bps=plan.refund_keep_bps,
             file_hash=file_hash,
             created_ms=now,

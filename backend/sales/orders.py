@@ -2,6 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64encode
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -11,9 +12,11 @@ from sqlalchemy import Engine, select
 
 from backend.db.engine import read
 from backend.db.models import Order
-from backend.domain.selling.outcomes import Again, No
-from backend.domain.selling.requests import Hold, Key, LineWanted, Release
-from backend.errors import Refused
+from backend.domain.selling.outcomes import Again, Extended, No
+from backend.domain.selling.requests import Extend, Hold, Key, LineWanted, Release
+from backend.errors import Refused, refuse
+from backend.i18n import gettext as _
+from backend.sales.answers import rfc3339
 from backend.sales.till.till import Tills
 from backend.sales.words import refusal
 
@@ -42,15 +45,18 @@ def hold(
     lines: tuple[LineWanted, ...],
     owner: bytes | None,
     client_key: str,
+    code: bytes | None = None,
 ) -> dict[str, Any]:
     """Keep tickets; the first answer, with the order's secret. `order_id` is new, used if the key is."""
     wanted = [[line.class_code, line.quantity, line.seats] for line in lines]
+    asked = [wanted, owner.hex() if owner else None, *([code.hex()] if code else [])]
     request = Hold(
         order_id=order_id,
         secret_hash=sha256(order_secret(installation_secret, order_id).encode()).digest(),
         lines=lines,
         owner=owner,
-        key=make_key(ORDER_SCOPE, event_id, client_key, [wanted, owner.hex() if owner else None]),
+        key=make_key(ORDER_SCOPE, event_id, client_key, asked),
+        code=code,
     )
     outcome = tills.of(event_id).ask(request)
     if isinstance(outcome, No):
@@ -60,6 +66,22 @@ def hold(
     tills.remember(outcome.resource_id, event_id)
     answer: dict[str, Any] = orjson.loads(outcome.body)
     return {**answer, "order_secret": order_secret(installation_secret, outcome.resource_id)}
+
+
+def extend(tills: Tills, event_id: UUID, order_id: UUID, seen: str) -> dict[str, Any]:
+    """Keep the tickets for longer. `seen`: the hold's end as the buyer knew it (RFC 3339)."""
+    try:
+        until = round(datetime.fromisoformat(seen).timestamp() * 1000)
+    except ValueError:
+        raise refuse("invalid_request", _("`until` must be the order's hold_expires_at, as it was given")) from None
+    outcome = tills.of(event_id).ask(Extend(order_id, until))
+    match outcome:
+        case Extended(hold_expires_ms=end, left=left):
+            return {"order_id": str(order_id), "hold_expires_at": rfc3339(end), "extensions_left": left}
+        case No():
+            raise Refused(refusal(outcome))
+        case _:
+            raise AssertionError(outcome)
 
 
 def release(tills: Tills, event_id: UUID, order_id: UUID) -> None:

@@ -32,10 +32,30 @@ class OrderIn(Body):
     owner: ChainAddress | None = Field(
         default=None, description="the buyer's chain address; without it the platform keeps the tokens in custody"
     )
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
+        default=None, description="a presale code or voucher; capitals, spaces and hyphens make no difference"
+    )
+
+
+class ExtendIn(Body):
+    """More time to pay. `until` is the order's `hold_expires_at` as the buyer saw it: asking twice extends once."""
+
+    until: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z$")]
+
+
+class ExtendedOut(BaseModel):
+    """The hold's new end."""
+
+    order_id: str
+    hold_expires_at: str
+    extensions_left: int
 
 
 class PaymentIn(Body):
-    """How to pay. `token` comes from the provider; the sandbox's tokens are behaviours, such as `approve`."""
+    """How to pay. `token` comes from the provider; the sandbox's tokens are behaviours, such as `approve`.
+
+    An order that costs nothing is paid by method `free`, token `free`.
+    """
 
     method: Label
     token: Annotated[str, StringConstraints(min_length=1, max_length=200)]

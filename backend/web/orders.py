@@ -11,11 +11,11 @@ from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import LineWanted, StartPayment
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales import orders
+from backend.sales import codes, orders
 from backend.sales.order_view import order_view, paid_answer
 from backend.sales.payments.flow import OTHER_MONEY, PaymentView, pay
 from backend.sales.words import refusal
-from backend.web.models import HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
+from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
 from backend.web.problems import problem
 from backend.web.requests import bearer, keyed, reply, services, takes
 
@@ -43,6 +43,7 @@ def create_order(slug: str, key: str, body: OrderIn) -> Response:
         tuple(LineWanted(line.class_code, line.quantity, tuple(line.seats or ())) for line in body.lines),
         bytes.fromhex(body.owner[2:]) if body.owner else None,
         key,
+        codes.hash_code(event_id, body.code) if body.code is not None else None,
     )
     return Response(reply(answer), 201, mimetype=JSON)
 
@@ -65,6 +66,17 @@ def release_order(order_id: UUID) -> Response:
     parts = services()
     orders.release(parts.tills, _opened(order_id), order_id)
     return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
+
+
+@bp.post("/orders/<uuid:order_id>/extension")
+@bp.output(ExtendedOut)
+@bp.doc(responses=[400, 401, 404, 409, 415, 422, 503], security="order_secret")
+@takes(bp, ExtendIn)
+def extend_hold(order_id: UUID, body: ExtendIn) -> Response:
+    """Keep the tickets for longer, up to three times. Needs no Idempotency-Key: `until` says what was seen."""
+    parts = services()
+    extended = orders.extend(parts.tills, _opened(order_id), order_id, body.until)
+    return Response(reply(extended), mimetype=JSON)
 
 
 @bp.post("/orders/<uuid:order_id>/payments")

@@ -59,7 +59,16 @@ _STATUS = {
     413: ("body_too_large",),
     415: ("not_json",),
     422: (
-        *("invalid_request", "unknown_field", "unknown_class", "unknown_seat", "unknown_payment_method"),
+        *(
+            "invalid_request",
+            "unknown_field",
+            "unknown_class",
+            "unknown_code",
+            "unknown_seat",
+            "unknown_payment_method",
+            "payment_needed",
+            "bad_number",
+        ),
         *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
         *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing", "wish_expired"),

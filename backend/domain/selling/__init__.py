@@ -9,16 +9,17 @@ from typing import Any
 
 from backend.domain.selling.book import Book
 from backend.domain.selling.facts import Facts
-from backend.domain.selling.holds import expire, hold, release
+from backend.domain.selling.holds import expire, extend, hold, release
 from backend.domain.selling.outcomes import Decision, Outcome
 from backend.domain.selling.payments import settle, start_payment
-from backend.domain.selling.requests import Expire, Hold, Release, Request, Settle, StartPayment
+from backend.domain.selling.requests import Expire, Extend, Hold, Release, Request, Settle, StartPayment
 
 _RULES: dict[type, Callable[[Book, Any], Outcome]] = {
     Hold: hold,
     StartPayment: start_payment,
     Settle: settle,
     Release: release,
+    Extend: extend,
     Expire: expire,
 }
 

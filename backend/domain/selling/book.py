@@ -19,6 +19,8 @@ class Book:
         self.keys: dict[tuple[str, str], KeyFacts] = dict(facts.keys)
         self.by_code: dict[str, ClassFacts] = {one.code: one for one in facts.event.classes}
         self.changes = Changes()
+        self.codes = dict(facts.codes)
+        self.owned = dict(facts.owned)
         self._left = {one.number: one.capacity - one.held - one.sold for one in facts.event.classes}
         self._seats = facts.seats
         self._free: dict[int, bytearray] = {}  # copied when first changed
@@ -80,6 +82,17 @@ class Book:
             self._free[class_number] = bytearray(self._seats.free[class_number])
         return self._free[class_number]
 
+    # --- codes ------------------------------------------------------------------------------------------------
+
+    def use_code(self, digest: bytes | None, more: int) -> None:
+        """Count a use, or give one back."""
+        code = self.codes.get(digest) if digest is not None else None
+        if digest is None or code is None:
+            return
+        if code.left is not None:
+            self.codes[digest] = replace(code, left=code.left - more)
+        self.changes.codes[digest] = self.changes.codes.get(digest, 0) + more
+
     # --- orders and payments ----------------------------------------------------------------------------------
 
     def set_order(self, order: OrderFacts, state: str) -> None:
@@ -91,6 +104,7 @@ class Book:
         for line in order.lines:
             self.count(line.class_number, held=-line.quantity, sold=0)
             self.free(line.seats, order.id)
+        self.use_code(order.code, -1)
         self.set_order(order, state)
 
     def set_payment(

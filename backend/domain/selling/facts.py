@@ -33,6 +33,8 @@ class EventFacts:
     ends_ms: int
     custody: bytes | None
     classes: tuple[ClassFacts, ...]
+    sale_starts_ms: int | None = None
+    max_per_buyer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,20 @@ class OrderFacts:
     total_minor: int
     hold_expires_ms: int
     lines: tuple[LineFacts, ...]
+    extensions: int = 0
+    code: bytes | None = None  # hash of the code it was ordered with
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFacts:
+    """A presale code or voucher. `left` uses; none: any number."""
+
+    hash: bytes
+    class_number: int | None
+    discount_bps: int
+    presale: bool
+    until_ms: int | None
+    left: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +118,5 @@ class Facts:
     payments: Mapping[UUID, PaymentFacts] = field(default_factory=dict)
     keys: Mapping[tuple[str, str], KeyFacts] = field(default_factory=dict)  # by scope and digest
     seats: SeatFacts = NO_SEATS
+    codes: Mapping[bytes, CodeFacts] = field(default_factory=dict)  # by hash
+    owned: Mapping[bytes, int] = field(default_factory=dict)  # tickets held or bought before, by owner

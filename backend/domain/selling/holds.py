@@ -1,12 +1,15 @@
 """Rules of holds: who may keep what, and when it ends."""
 
 from collections import Counter
+from dataclasses import replace
 
 from backend.domain.selling.book import Book
+from backend.domain.selling.codes import discounted, why_code_refused
 from backend.domain.selling.facts import ClassFacts, KeyFacts, LineFacts, OrderFacts
-from backend.domain.selling.outcomes import Again, Ended, Held, No, Outcome, Unchanged
-from backend.domain.selling.requests import Expire, Hold, Key, LineWanted, Release
+from backend.domain.selling.outcomes import Again, Ended, Extended, Held, No, Outcome, Unchanged
+from backend.domain.selling.requests import Expire, Extend, Hold, Key, LineWanted, Release
 
+MAX_EXTENSIONS = 3  # of one hold; without end, tickets could be kept from others for ever
 OPEN_PAYMENTS = ("started", "unknown")  # money may still come
 
 
@@ -15,12 +18,16 @@ def hold(book: Book, request: Hold) -> Outcome:
     known = used_before(book, request.key)
     if known:
         return known
-    refusal = _not_on_sale(book) or _over_limit(book, request)
+    refusal = _not_on_sale(book) or why_code_refused(book, request) or _over_limit(book, request)
     if refusal:
         return refusal
     lines = _lines(book, request)
     if isinstance(lines, No):
         return lines
+    lines = discounted(book, request, lines)
+    book.use_code(request.code, 1)
+    if request.owner is not None:
+        book.owned[request.owner] = book.owned.get(request.owner, 0) + sum(line.quantity for line in lines)
     for line in lines:
         book.count(line.class_number, held=line.quantity, sold=0)
         book.claim(line.seats, request.order_id)
@@ -32,11 +39,12 @@ def hold(book: Book, request: Hold) -> Outcome:
         total_minor=sum(line.quantity * line.unit_price_minor for line in lines),
         hold_expires_ms=book.now_ms + book.event.hold_ms,
         key=request.key,
+        code=request.code,
     )
     book.changes.held.append(held)
     book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.order_id)
     book.orders[held.order_id] = OrderFacts(
-        held.order_id, "held", held.owner, held.total_minor, held.hold_expires_ms, lines
+        held.order_id, "held", held.owner, held.total_minor, held.hold_expires_ms, lines, code=request.code
     )
     return held
 
@@ -54,6 +62,26 @@ def release(book: Book, request: Release) -> Outcome:
         return No("payment_under_way")
     book.end_hold(order, "cancelled")
     return Ended(order.id, "cancelled")
+
+
+def extend(book: Book, request: Extend) -> Outcome:
+    """More time to pay, from now on, as often as `MAX_EXTENSIONS`; what has ended is not called back."""
+    order = book.orders.get(request.order_id)
+    if order is None:
+        return No("unknown_order")
+    if order.state != "held":
+        return No(STATE_REFUSALS[order.state])
+    if book.now_ms >= order.hold_expires_ms:
+        return No("hold_expired")
+    left = MAX_EXTENSIONS - order.extensions
+    if request.until_ms < order.hold_expires_ms:
+        return Extended(order.id, order.hold_expires_ms, left)  # asked before: it has that time already
+    if left < 1:
+        return No("extended_enough", {"limit": MAX_EXTENSIONS})
+    until = book.now_ms + book.event.hold_ms
+    book.orders[order.id] = replace(order, hold_expires_ms=until, extensions=order.extensions + 1)
+    book.changes.extended[order.id] = until
+    return Extended(order.id, until, left - 1)
 
 
 def expire(book: Book, request: Expire) -> Outcome:
@@ -100,10 +128,23 @@ def _not_on_sale(book: Book) -> No | None:
 
 def _over_limit(book: Book, request: Hold) -> No | None:
     wanted = sum(line.quantity for line in request.lines)
-    if wanted > book.event.max_per_order:
-        return No("over_limit", {"limit": book.event.max_per_order, "wanted": wanted})
+    if not request.given:
+        refusal = _over_buyers_limit(book, request, wanted)
+        if refusal is not None:
+            return refusal
     if wanted < 1 or any(line.quantity < 1 for line in request.lines):
         return No("nothing_wanted")
+    return None
+
+
+def _over_buyers_limit(book: Book, request: Hold, wanted: int) -> No | None:
+    limit = book.event.max_per_buyer
+    if limit is not None and request.owner is not None:
+        before = book.owned.get(request.owner, 0)
+        if before + wanted > limit:
+            return No("over_buyers_limit", {"limit": limit, "have": before})
+    if wanted > book.event.max_per_order:
+        return No("over_limit", {"limit": book.event.max_per_order, "wanted": wanted})
     return None
 
 

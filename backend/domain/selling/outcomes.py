@@ -21,6 +21,7 @@ class Held:
     total_minor: int
     hold_expires_ms: int
     key: Key
+    code: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """The tickets are kept until `hold_expires_ms`; so many more extensions are `left`."""
+
+    order_id: UUID
+    hold_expires_ms: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unchanged:
     """It was done before, or its time has not come."""
 
@@ -91,7 +101,7 @@ class No:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-Outcome = Held | Started | Paid | MoneyBack | Noted | Ended | Unchanged | Again | No
+Outcome = Held | Started | Paid | MoneyBack | Noted | Ended | Extended | Unchanged | Again | No
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,8 @@ class Changes:
     refunds: list[MoneyBack] = field(default_factory=list)
     ledger: list[Entry] = field(default_factory=list)
     orders: dict[UUID, str] = field(default_factory=dict)  # id -> new state
+    extended: dict[UUID, int] = field(default_factory=dict)  # order -> its hold's new end
+    codes: dict[bytes, int] = field(default_factory=dict)  # hash -> more uses
     payments: dict[UUID, PaymentChange] = field(default_factory=dict)
     stock: dict[int, tuple[int, int]] = field(default_factory=dict)  # class -> more held, more sold
     claimed: dict[int, UUID] = field(default_factory=dict)  # seat number -> order

@@ -64,6 +64,8 @@ def _money_came(book: Book, order: OrderFacts, payment: PaymentFacts, request: S
         book.count(line.class_number, held=0 if late else -line.quantity, sold=line.quantity)
         if late:
             book.claim(line.seats, order.id)
+    if late:
+        book.use_code(order.code, 1)
     custody = book.event.custody
     if custody is None:
         raise AssertionError("nothing is held before the event has its custody address")
@@ -100,4 +102,6 @@ def _why_no_ticket(book: Book, order: OrderFacts) -> str | None:
         needed[line.class_number] = needed.get(line.class_number, 0) + line.quantity
     room = all(book.left(number) >= count for number, count in needed.items())
     seats = all(book.is_free(seat) for line in order.lines for seat in line.seats)
-    return None if room and seats else "no_room"
+    code = book.codes.get(order.code) if order.code is not None else None
+    used_up = code is not None and code.left is not None and code.left < 1
+    return None if room and seats and not used_up else "no_room"

@@ -34,6 +34,8 @@ class Hold:
     lines: tuple[LineWanted, ...]
     owner: bytes | None
     key: Key
+    code: bytes | None = None  # hash of a presale code or voucher
+    given: bool = False  # by the organiser, for nothing and without the limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,18 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Extend:
+    """The buyer needs more time to pay. `until_ms`: as the buyer saw it, so that asking twice extends once."""
+
+    order_id: UUID
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
     """End the hold if its time has come."""
 
     order_id: UUID
 
 
-Request = Hold | StartPayment | Settle | Release | Expire
+Request = Hold | StartPayment | Settle | Release | Extend | Expire

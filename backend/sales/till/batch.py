@@ -90,7 +90,19 @@ class _Desk:
         connection = self._connection
         found = reading.read_facts(connection, self._event.id, reading.keys_of(requests), reading.order_ids(requests))
         self.now_ms = found.now_ms
-        facts = Facts(self._event, found.orders, found.payments, found.keys)
+        holds = [request for request in requests if isinstance(request, Hold)]
+        used = (*(hold.code for hold in holds), *(order.code for order in found.orders.values()))
+        codes = {code for code in used if code is not None}
+        limited = self._event.max_per_buyer is not None
+        owners = {one.owner for one in holds if one.owner is not None} if limited else set()
+        facts = Facts(
+            self._event,
+            found.orders,
+            found.payments,
+            found.keys,
+            codes=reading.read_codes(connection, self._event.id, codes),
+            owned=reading.read_owned(connection, self._event.id, owners),
+        )
         named = {seat for order in facts.orders.values() for line in order.lines for seat in line.seats}
         reloaded = False
         while True:

@@ -11,18 +11,27 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, TextClause, select, text
+from sqlalchemy import Connection, TextClause, func, select, text
 
+from backend.db.among import among
 from backend.db.clock import NOW_MS
-from backend.db.models import Order
-from backend.domain.selling.facts import ClassFacts, EventFacts, KeyFacts, LineFacts, OrderFacts, PaymentFacts
+from backend.db.models import Code, Order
+from backend.domain.selling.facts import (
+    ClassFacts,
+    CodeFacts,
+    EventFacts,
+    KeyFacts,
+    LineFacts,
+    OrderFacts,
+    PaymentFacts,
+)
 from backend.domain.selling.requests import Hold, Key, Request, StartPayment
 
 MAX_EXPIRED = 256  # ended holds swept at once when a buyer would otherwise be told "sold out"
 
 _STOCK = """
 SELECT c.number, c.code, c.zone, c.price_minor, c.seated, s.capacity, s.held, s.sold, e.state, e.currency,
-       e.max_per_order, e.hold_seconds, e.ends_ms, e.custody_address
+       e.max_per_order, e.hold_seconds, e.ends_ms, e.custody_address, e.sale_starts_ms, e.max_per_buyer
 FROM stock s
 JOIN ticket_classes c ON c.event_id = s.event_id AND c.number = s.class_number
 JOIN events e ON e.id = s.event_id
@@ -65,6 +74,8 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
             ClassFacts(number, code, zone, price, bool(seated), capacity, held, sold)
             for number, code, zone, price, seated, capacity, held, sold, *_event in rows
         ),
+        sale_starts_ms=first.sale_starts_ms,
+        max_per_buyer=first.max_per_buyer,
     )
 
 
@@ -92,9 +103,16 @@ def read_facts(connection: Connection, event_id: UUID, keys: Collection[Key], or
         },
         orders={
             (order := UUID(one)): OrderFacts(
-                order, state, bytes.fromhex(owner) if owner else None, total, expires, tuple(lines.get(order, ()))
+                order,
+                state,
+                bytes.fromhex(owner) if owner else None,
+                total,
+                expires,
+                tuple(lines.get(order, ())),
+                extensions,
+                bytes.fromhex(code) if code else None,
             )
-            for one, state, owner, total, expires in _list(row.orders)
+            for one, state, owner, total, expires, extensions, code in _list(row.orders)
         },
         payments={
             (payment := UUID(one)): PaymentFacts(payment, UUID(order), state, reference, provider)
@@ -125,6 +143,34 @@ def expired_holds(connection: Connection, event_id: UUID, now_ms: int) -> list[U
         .limit(MAX_EXPIRED)
     )
     return list(connection.execute(query).scalars())
+
+
+def read_codes(connection: Connection, event_id: UUID, hashes: Collection[bytes]) -> dict[bytes, CodeFacts]:
+    """The event's codes with these hashes. Asked for only where one is used."""
+    if not hashes:
+        return {}
+    query = select(Code).where(Code.event_id == event_id, among(connection, Code.hash, hashes))
+    return {
+        row.hash: CodeFacts(
+            row.hash,
+            row.class_number,
+            row.discount_bps,
+            row.presale,
+            row.until_ms,
+            None if row.max_uses is None else row.max_uses - row.uses,
+        )
+        for row in connection.execute(query)
+    }
+
+
+def read_owned(connection: Connection, event_id: UUID, owners: Collection[bytes]) -> dict[bytes, int]:
+    """How many tickets each owner holds or has bought. Asked for only where the event limits it."""
+    if not owners:
+        return {}
+    query = select(Order.owner, func.sum(Order.quantity)).where(
+        Order.event_id == event_id, Order.state.in_(("held", "paid")), among(connection, Order.owner, owners)
+    )
+    return {owner: int(count) for owner, count in connection.execute(query.group_by(Order.owner)) if owner}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +231,10 @@ def _facts_statement(name: str) -> TextClause:
         ),
         "orders": gathered(
             "orders",
-            ["id", "state", on.hex.format(column="owner"), "total_minor", "hold_expires_ms"],
+            [
+                *("id", "state", on.hex.format(column="owner"), "total_minor", "hold_expires_ms", "extensions"),
+                on.hex.format(column="code_hash"),
+            ],
             on.one_of("id", "orders", "uuid"),
             on.one_of("event_id", "event", "uuid"),
         ),

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete, update
 
 from backend.db.bulk import Insert, Update, Writer
-from backend.db.models import SeatClaim
+from backend.db.models import Code, SeatClaim
 from backend.domain.ids import ticket_id
 from backend.domain.ledger import Entry
 from backend.domain.selling.facts import EventFacts
@@ -20,7 +20,7 @@ _ORDERS = Insert(
     "orders",
     (
         *("id", "event_id", "state", "secret_hash", "owner", "quantity", "total_minor", "currency"),
-        *("hold_expires_ms", "created_ms"),
+        *("hold_expires_ms", "created_ms", "extensions", "code_hash"),
     ),
 )
 _LINES = Insert("order_lines", ("order_id", "position", "class_number", "quantity", "unit_price_minor", "seats"))
@@ -58,8 +58,19 @@ _STOCK = Update(
 _ORDER_STATES = Update(
     "orders",
     keys=("id",),
-    sets={"state": "v.new_state", "paid_ms": "coalesce(v.new_paid_ms, paid_ms)"},
-    types={"id": "uuid", "new_state": "text", "new_paid_ms": "bigint"},
+    sets={
+        "state": "coalesce(v.new_state, state)",
+        "paid_ms": "coalesce(v.new_paid_ms, paid_ms)",
+        "hold_expires_ms": "coalesce(v.new_end_ms, hold_expires_ms)",
+        "extensions": "extensions + v.more_extensions",
+    },
+    types={
+        "id": "uuid",
+        "new_state": "text",
+        "new_paid_ms": "bigint",
+        "new_end_ms": "bigint",
+        "more_extensions": "integer",
+    },
 )
 _PAYMENT_STATES = Update(
     "payments",
@@ -92,6 +103,9 @@ def write(connection: Connection, event: EventFacts, changes: Changes, now_ms: i
         freed = changes.freed.items()
         rows = [{"the_event": event.id, "the_seat": seat, "the_order": order} for seat, order in freed]
         connection.execute(_FREE, rows)
+    for digest, more in changes.codes.items():
+        mine = (Code.event_id == event.id) & (Code.hash == digest)
+        connection.execute(update(Code).where(mine).values(uses=Code.uses + more))
     new_or_changed = {
         _STOCK.param: _stock(event, changes),
         _ORDERS.param: _orders(event, changes, now_ms),
@@ -128,8 +142,10 @@ def _orders(event: EventFacts, changes: Changes, now_ms: int) -> list[dict[str, 
             "quantity": sum(line.quantity for line in held.lines),
             "total_minor": held.total_minor,
             "currency": event.currency,
-            "hold_expires_ms": held.hold_expires_ms,
+            "hold_expires_ms": changes.extended.get(held.order_id, held.hold_expires_ms),
             "created_ms": now_ms,
+            "extensions": int(held.order_id in changes.extended),
+            "code_hash": held.code,
         }
         for held in changes.held
     ]
@@ -151,9 +167,16 @@ def _lines(changes: Changes) -> list[dict[str, Any]]:
 
 
 def _order_states(changes: Changes, now_ms: int) -> list[dict[str, Any]]:
+    new = {held.order_id for held in changes.held}  # written as they are after the batch
     return [
-        {"id": order_id, "new_state": state, "new_paid_ms": now_ms if state == "paid" else None}
-        for order_id, state in changes.orders.items()
+        {
+            "id": order_id,
+            "new_state": changes.orders.get(order_id),
+            "new_paid_ms": now_ms if changes.orders.get(order_id) == "paid" else None,
+            "new_end_ms": changes.extended.get(order_id),
+            "more_extensions": int(order_id in changes.extended and order_id not in new),
+        }
+        for order_id in {**changes.orders, **changes.extended}
     ]
 
 
