@@ -58,6 +58,7 @@ ELSEWHERE = {  # shown by the tests of their own rooms
         "adopt.written",
         "marks.written",
         "refund.sent",
+        "notice.sent",
         "replay.played",
         "relayer.bumped",
         "relayer.filled",
