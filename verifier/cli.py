@@ -31,10 +31,11 @@ from verifier.log import AdmissionLog, Index, read_contents
 from verifier.no_network import forbid_network
 from verifier.pictures import PictureProblem, read_picture
 from verifier.screen import as_json, as_text, complain, prepare, say, to_json
-from verifier.status import status_of
+from verifier.status import log_shortened, status_of
 from verifier.steps import CHALLENGE_SECONDS
 from verifier.sync import Synced, sync
 from verifier.verdict import Code
+from verifier.witness import contradicts
 from verifier.words import Colour, words_for
 
 EXIT_DONE, EXIT_NOT_ADMITTED, EXIT_USAGE, EXIT_UNUSABLE, EXIT_UNREACHABLE, EXIT_REFUSED = range(6)
@@ -128,10 +129,12 @@ def status(asked: argparse.Namespace, folder: Folder) -> int:
     config = configs.load(folder)
     store = BundleStore(folder, config)
     index = Index()
-    for record in read_contents(folder.log).records:
+    contents = read_contents(folder.log)
+    for record in contents.records:
         index.add(record)
     now = int(WORLD.clock())
-    stands = status_of(store.key_list, store.bundle, store.problem, config.gate_number, len(index.admissions), now)
+    admitted, shortened = len(index.admissions), contradicts(folder.log, contents.good_bytes)
+    stands = status_of(store.key_list, store.bundle, store.problem, config.gate_number, admitted, now, shortened)
     if asked.json:
         say(to_json({"gate_number": config.gate_number, **asdict(stands)}))
         return EXIT_DONE
@@ -146,6 +149,8 @@ def status(asked: argparse.Namespace, folder: Folder) -> int:
 def _gate(folder: Folder) -> Gate:
     config = configs.load(folder)
     log = AdmissionLog.open(folder.log)
+    if log.shortened:
+        complain("log_shortened", log_shortened())
     return Gate(config.gate_number, BundleStore(folder, config), log, WORLD)
 
 

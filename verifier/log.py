@@ -15,6 +15,7 @@ from verifier.files import replace_file, write_all
 from verifier.i18n import gettext as _
 from verifier.records import LOG_ID_BYTES, Contents, Damaged, Record, append, new_header, read_log
 from verifier.verdict import Admission
+from verifier.witness import Witness, contradicts
 
 NO_SERIALS: Mapping[bytes, int] = MappingProxyType({})
 Key = tuple[bytes, int]
@@ -54,10 +55,15 @@ def create_log(path: Path) -> None:
 
 
 class AdmissionLog:
-    """Open with `AdmissionLog.open(path)`; `index` answers what a check asks (`state.Memory`)."""
+    """Open with `AdmissionLog.open(path)`; `index` answers what a check asks (`state.Memory`).
 
-    def __init__(self, descriptor: int, contents: Contents) -> None:
+    `shortened`: the log lacks records that it had (`witness`); a warning, which nothing waits for.
+    """
+
+    def __init__(self, descriptor: int, contents: Contents, witness: Witness, shortened: bool) -> None:
         self._descriptor = descriptor
+        self._witness = witness
+        self.shortened = shortened
         self._size = contents.good_bytes
         self._head = contents.head
         self._broken = False
@@ -77,7 +83,7 @@ class AdmissionLog:
         if os.fstat(descriptor).st_size > contents.good_bytes:
             os.ftruncate(descriptor, contents.good_bytes)
             flush(descriptor)
-        return cls(descriptor, contents)
+        return cls(descriptor, contents, Witness(path), contradicts(path, contents.good_bytes))
 
     def record(self, record: Record) -> None:
         """Make a record durable, then known. `NotRecordedError` if that can't be done; then nothing was."""
@@ -97,10 +103,13 @@ class AdmissionLog:
             raise NotRecordedError from error
         self._size += len(data)
         self._head = head
+        if not self.shortened:  # else the mark stays, and with it the warning
+            self._witness.reached(self._size, head)
         self.index.add(record)
 
     def close(self) -> None:
         os.close(self._descriptor)
+        self._witness.close()
 
     def _undo(self) -> None:
         """Take back a write that failed half-way, or stop writing at all: what follows it would be unreadable."""

@@ -29,8 +29,22 @@ class Status:
     risks: tuple[str, ...]
 
 
+def log_shortened() -> str:
+    """What to do about a log whose end is gone."""
+    return _(
+        "The admission log is shorter than it was: people who were let in before may be let in again. "
+        "Tell the operator, and use another gate if you can."
+    )
+
+
 def status_of(
-    key_list: KeyList | None, bundle: Bundle | None, problem: str | None, gate_number: int, admitted: int, now: int
+    key_list: KeyList | None,
+    bundle: Bundle | None,
+    problem: str | None,
+    gate_number: int,
+    admitted: int,
+    now: int,
+    shortened: bool = False,
 ) -> Status:
     """Pure. `admitted` counts the log's admissions; the platform does not collect them yet, so all are unsynced."""
     return Status(
@@ -43,7 +57,10 @@ def status_of(
         admitted=admitted,
         unsynced=admitted,
         problem=problem,
-        risks=tuple(_risks(key_list, bundle, problem, gate_number, admitted, now)),
+        risks=(
+            *([log_shortened()] if shortened else []),
+            *_risks(key_list, bundle, problem, gate_number, admitted, now),
+        ),
     )
 
 

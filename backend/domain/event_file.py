@@ -83,6 +83,8 @@ class EventPlan:
 def parse_event_file(data: bytes) -> EventPlan:
     """The plan in a file's bytes; raises `Refused` with a code, a sentence and the key it is about."""
     top = Table(_toml(data))
+    if top.is_empty:
+        raise bad("event_file_unreadable", "", _("The file is empty; begin with a copy of examples/concert.toml"))
     zone = _time_zone(top)
     doors, starts, ends = (_time(top, key, zone) for key in ("doors", "starts", "ends"))
     freeze = _time(top, "freeze", zone) if top.has("freeze") else doors
@@ -116,12 +118,15 @@ def _toml(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_FILE_BYTES:
         raise bad("event_file_too_large", "", _("The file is larger than %d bytes") % MAX_FILE_BYTES)
     try:
-        return tomllib.loads(data.decode(), parse_float=Decimal)
+        return tomllib.loads(data.decode("utf-8-sig"), parse_float=Decimal)  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         raise bad("event_file_unreadable", "", _("The file is not text in UTF-8; save it as such")) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        sentence = _("The file is not TOML: %s. Compare with examples/concert.toml") % str(error)
-        raise bad("event_file_unreadable", "", sentence) from error
+        sentence = _(
+            "The file can't be read: %s. Texts stand in quotes, numbers and times without; compare with "
+            "examples/concert.toml"
+        )
+        raise bad("event_file_unreadable", "", sentence % error) from error
 
 
 def _time_zone(top: Table) -> ZoneInfo:
@@ -188,7 +193,7 @@ def _check_times(top: Table, doors: int, starts: int, ends: int, freeze: int) ->
 
 
 def _currency(top: Table) -> str:
-    currency = top.text("currency", 3)
+    currency = top.text("currency", 40)
     try:
         minor_digits(currency)
     except Refused as refused:

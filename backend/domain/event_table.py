@@ -31,6 +31,10 @@ class Table:
         self._prefix = prefix
         self._known: set[str] = set()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._values
+
     def path(self, key: str) -> str:
         return self._prefix + key
 
@@ -41,8 +45,8 @@ class Table:
     def take(self, key: str) -> Any:  # noqa: ANN401 - whatever TOML holds
         if not self.has(key):
             close = difflib.get_close_matches(key, self._values, 1)
-            hint = _(" (did you mean it with %s?)") % close[0] if close else ""
-            raise bad("missing_key", self.path(key), _("This key is missing%s") % hint)
+            hint = _("the file has %s, is that it?") % close[0] if close else _("add a line for it")
+            raise bad("missing_key", self.path(key), _("This key is missing; %s") % hint)
         return self._values[key]
 
     def finish(self) -> None:
@@ -55,7 +59,7 @@ class Table:
     def text(self, key: str, max_length: int) -> str:
         value = self.take(key)
         if not isinstance(value, str) or not value.strip():
-            raise bad("bad_text", self.path(key), _("Write a text in quotes"))
+            raise bad("bad_text", self.path(key), _("Write a text in quotes, and something in it"))
         if len(value) > max_length or not value.isprintable():
             raise bad("bad_text", self.path(key), _("Write one line of at most %d characters") % max_length)
         return value.strip()

@@ -388,3 +388,15 @@ def test_screen_that_breaks_is_not_called_a_disk_and_the_entry_is_not_lost(folde
     assert done.stderr.startswith(b"no_screen: ")
     assert done.stderr.count(b"\n") == 1
     assert codes(scan(folder, platform.full())) == ["already_used"]
+
+
+def test_log_cut_by_hand_is_told_to_the_guard_who_goes_on_admitting(folder: Path, platform: Platform) -> None:
+    before = (folder / "admissions.log").read_bytes()
+    scan(folder, platform.full(0))
+    (folder / "admissions.log").write_bytes(before)
+
+    done = gate(folder, "scan", "--json", typed=platform.full(1).encode())
+
+    assert done.stderr.startswith(b"log_shortened: ")
+    assert json.loads(done.stdout)["code"] == "admit"
+    assert b"shorter than it was" in gate(folder, "status").stdout

@@ -13,6 +13,7 @@ from verifier.errors import GateError
 from verifier.log import AdmissionLog, NotRecordedError, create_log, read_contents
 from verifier.records import HEADER_BYTES, Contents, Damaged, Record, read_log
 from verifier.verdict import Admission, Kind, SeenSerial
+from verifier.witness import path_beside
 
 TAG = b"eventtag"
 
@@ -257,3 +258,56 @@ def test_record_is_flushed_before_it_is_acknowledged(path: Path, monkeypatch: py
     log.close()
 
     assert calls == ["write", "fsync"]
+
+
+def cut(path: Path, records: int) -> None:
+    """Take the last records off, as an editor or a half-restored copy would."""
+    data = path.read_bytes()
+    contents = read_log(data)
+    assert isinstance(contents, Contents)
+    size = (len(data) - HEADER_BYTES) // len(contents.records)  # these tests write records of one size
+    path.write_bytes(data[: len(data) - records * size])
+
+
+@pytest.mark.parametrize("records", [1, 2, 3])
+def test_log_cut_between_two_records_is_noticed_and_goes_on(filled: Path, records: int) -> None:
+    assert not AdmissionLog.open(filled).shortened
+    cut(filled, records)
+    for token in range(10, 16):  # also once it is longer than it was
+        log = AdmissionLog.open(filled)
+        assert log.shortened
+        log.record(admission(token))
+        log.close()
+
+
+def test_log_put_back_from_another_copy_is_noticed(filled: Path) -> None:
+    other = bytearray(filled.read_bytes())
+    log = AdmissionLog.open(filled)
+    log.record(admission(4))
+    log.close()
+    filled.write_bytes(other)
+    log = AdmissionLog.open(filled)
+    assert log.shortened
+    log.record(admission(5))
+    assert log.index.admission(TAG, 5)
+    log.close()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 44, b"TSW\0", None])
+def test_gate_without_a_witness_works(filled: Path, damage: bytes | None) -> None:
+    witness = path_beside(filled)
+    witness.unlink() if damage is None else witness.write_bytes(damage)
+    log = AdmissionLog.open(filled)
+    assert not log.shortened
+    log.record(admission(4))
+    log.close()
+    cut(filled, 1)
+    assert AdmissionLog.open(filled).shortened
+
+
+def test_witness_that_cannot_be_written_keeps_nobody_out(path: Path) -> None:
+    path_beside(path).mkdir()
+    log = AdmissionLog.open(path)
+    log.record(admission(1))
+    assert log.index.admission(TAG, 1)
+    log.close()

@@ -72,7 +72,7 @@ def test_what_may_be_left_out_has_defaults() -> None:
         ('price = "49.50"', 'price = "1.2.3"', "bad_amount", "classes[1].price"),
         ('price = "49.50"', 'price = ""', "bad_amount", "classes[1].price"),
         ('price = "49.50"', 'price = "99999999999999999999"', "amount_too_large", "classes[1].price"),
-        ('currency = "EUR"', 'currency = "EURO"', "bad_text", "currency"),
+        ('currency = "EUR"', 'currency = "EURO"', "unknown_currency", "currency"),
         ('currency = "EUR"', 'currency = "eur"', "unknown_currency", "currency"),
         ('currency = "EUR"', 'currency = "JPY"', "fraction_of_a_cent", "classes[1].price"),
         ('slug = "gig"', 'slug = "Gig!"', "bad_slug", "slug"),
