@@ -57,6 +57,8 @@ ELSEWHERE = {  # shown by the tests of their own rooms
         "bundles.before_commit",
         "adopt.written",
         "marks.written",
+        "refund.written",
+        "refund.charged_back",
         "refund.sent",
         "notice.sent",
         "replay.played",
