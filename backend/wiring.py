@@ -11,6 +11,7 @@ from backend import killpoints
 from backend.clock import Clock, system_clock
 from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
+from backend.desk.cash import Cash
 from backend.sales.installation import installation_secret
 from backend.sales.payments.free import Free
 from backend.sales.payments.interface import Provider
@@ -34,6 +35,11 @@ class Services:
     payments: Mapping[str, Provider]
     bank: Sandbox | None  # the sandbox provider's other side, where there is one
 
+    @property
+    def shop_payments(self) -> Mapping[str, Provider]:
+        """The ways to pay that buyers have by themselves."""
+        return {name: provider for name, provider in self.payments.items() if name != Cash.name}
+
     def close(self) -> None:
         """Let go of threads and connections."""
         if self.bank is not None:
@@ -49,6 +55,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
     secret = installation_secret(settings.keys_dir)
     free = Free()
     bank = Sandbox(settings.data_dir / BANK_FILE, secret) if settings.sandbox_payments else None
+    cash = Cash(secret)
     return Services(
         settings=settings,
         engine=engine,
@@ -56,7 +63,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         secret=secret,
         signer=SignerClient(settings.signer_socket),
         tills=Tills(make_engine(settings.database_url, ask_first=False)),
-        payments={free.name: free, **({bank.name: bank} if bank is not None else {})},
+        payments={one.name: one for one in (free, cash, bank) if one is not None},
         bank=bank,
     )
 

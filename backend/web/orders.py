@@ -88,9 +88,9 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     """Pay for a held order. 202: the provider has not answered yet; repeat the request, or look at the order."""
     parts = services()
     event_id = _opened(order_id)
-    provider = parts.payments.get(body.method)
+    provider = parts.shop_payments.get(body.method)
     if provider is None:
-        raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.payments)))
+        raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.shop_payments)))
     request = StartPayment(
         order_id,
         new_id(int(parts.clock() * 1000)),

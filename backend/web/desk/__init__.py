@@ -6,12 +6,12 @@ from apiflask import APIBlueprint
 from flask import g
 
 from backend.desk.roles import may
-from backend.web.desk import account, events, numbers, orders, people, sign_in
+from backend.web.desk import account, box_office, events, helping, money, numbers, orders, people, sign_in
 from backend.web.desk.guard import guard
-from backend.web.desk.words import ACTION_WORDS, ROLE_WORDS
+from backend.web.desk.words import ACTION_WORDS, REASON_WORDS, ROLE_WORDS
 
 bp = APIBlueprint("desk", __name__, url_prefix="/desk", template_folder="../templates", enable_openapi=False)
-for views in (sign_in, events, numbers, orders, account, people):
+for views in (sign_in, events, numbers, orders, money, box_office, helping, account, people):
     views.register(bp)
 
 bp.before_request(guard)
@@ -24,5 +24,6 @@ def _for_templates() -> dict[str, Any]:
         "who": who,
         "may": lambda permission: who is not None and may(who.role, permission),
         "role_words": lambda role: ROLE_WORDS[role]() if role in ROLE_WORDS else role,
+        "reason_words": lambda reason: REASON_WORDS[reason]() if reason in REASON_WORDS else reason,
         "action_words": lambda action: ACTION_WORDS[action]() if action in ACTION_WORDS else action,
     }

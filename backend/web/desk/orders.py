@@ -1,5 +1,6 @@
 """Orders at the desk: find one, look at it."""
 
+import secrets
 from uuid import UUID
 
 from apiflask import APIBlueprint
@@ -8,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from backend.desk.events import desk_event
 from backend.desk.finding import event_and_order, find_orders
+from backend.desk.refunds import REASONS, paid_by, refunds_of
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.sales.order_view import order_view
@@ -47,4 +49,13 @@ def order(order_id: UUID) -> ResponseReturnValue:
     found = order_view(engine, order_id)
     event = desk_event(engine, found["event"])
     names = {one["code"]: one["name"] for one in event["classes"]}
-    return render_template("desk/order.html", order=found, event=event, names=names)
+    return render_template(
+        "desk/order.html",
+        order=found,
+        event=event,
+        names=names,
+        refunds=refunds_of(engine, order_id),
+        provider=paid_by(engine, order_id),
+        reasons=REASONS,
+        form=secrets.token_urlsafe(12),
+    )

@@ -21,5 +21,17 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "event_pause": lambda: _("paused the sale"),
     "event_resume": lambda: _("resumed the sale"),
     "export": lambda: _("exported the attendees"),
+    "event_cancel": lambda: _("cancelled an event"),
+    "refund": lambda: _("gave money back"),
+    "sell_cash": lambda: _("sold for cash"),
+    "help": lambda: _("handed an order to another phone"),
     "account_renew": lambda: _("renewed an account's password and second factor"),
+}
+REASON_WORDS: dict[str, Callable[[], str]] = {
+    "asked": lambda: _("the buyer asked"),
+    "event_changed": lambda: _("the event changed"),
+    "duplicate": lambda: _("bought twice"),
+    "goodwill": lambda: _("goodwill"),
+    "other": lambda: _("other"),
+    "event_cancelled": lambda: _("the event was cancelled"),
 }

@@ -94,7 +94,7 @@ def pay_order(order_id: UUID) -> ResponseReturnValue:
     method, token = request.form.get("method", ""), request.form.get("token", "")
     form = request.form.get("form", "")
     there = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
-    provider = parts.payments.get(method)
+    provider = parts.shop_payments.get(method)
     if provider is None or not form:
         flash(_("Choose how to pay"))
         return there
