@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean
+.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -34,6 +34,9 @@ test: setup .venv-slither/.ready check ## lint, types and every test that fits i
 
 test-deep: setup ## what takes longer
 	@$(BIN)/python -m pytest -q -m deep
+
+faults: setup ## break everything on purpose; a table at the end and in docs/faults.md
+	@$(BIN)/python -m pytest -q -m faults tests/faults --faults-page docs/faults.md
 
 bench-sales: setup ## measure selling over HTTP; QUICK=1 takes a minute
 	@$(BIN)/python -m tests.benchmarks.sales $(if $(QUICK),--quick,)

@@ -15,7 +15,8 @@ class BadProxy:
     """Forwards to `upstream` in the way `mode` says.
 
     Modes: pass, cut (no answer), lose (the node did it, the answer is cut off), drip (1 byte/s), status:<n>,
-    junk, half (truncated JSON), other_chain (another chain id), empty_list, shuffled (batch answers reversed).
+    junk, half (truncated JSON), other_chain (another chain id), empty_list, shuffled (batch answers reversed),
+    lag:<block> (nothing above that block exists yet).
     `only` limits the mode to requests that name this method. `seen` counts the methods that arrived.
     """
 
@@ -52,6 +53,9 @@ class BadProxy:
         if mode.startswith("status:"):
             _send(handler, b'{"error":"no"}', int(mode.partition(":")[2]))
             return
+        if mode.startswith("lag:"):
+            _send(handler, self._lagging(calls, int(mode.partition(":")[2])), 200)
+            return
         reply = b"<html>Bad gateway</html>" if mode == "junk" else self._forward(body)
         if mode == "lose":
             handler.close_connection = True
@@ -60,6 +64,22 @@ class BadProxy:
             self._drip(handler, reply)
             return
         _send(handler, self._with_old_head(calls, _bent(reply, mode)), 200)
+
+    def _lagging(self, calls: Any, head: int) -> bytes:
+        """What a node says that has not got beyond `head` yet."""
+        many = calls if isinstance(calls, list) else [calls]
+        for call in many:
+            if call["method"] == "eth_getBlockByNumber" and call["params"][0] == "latest":
+                call["params"][0] = hex(head)
+        answers = json.loads(self._forward(json.dumps(many).encode()))
+        asked = {call["id"]: call for call in many}
+        for said in answers:
+            call = asked[said["id"]]
+            if call["method"] == "eth_blockNumber":
+                said["result"] = hex(head)
+            elif call["method"] == "eth_getBlockByNumber" and int(call["params"][0], 16) > head:
+                said["result"] = None
+        return json.dumps(answers if isinstance(calls, list) else answers[0]).encode()
 
     def _with_old_head(self, calls: Any, reply: bytes) -> bytes:
         if not self._frozen:

@@ -1,0 +1,249 @@
+"""The chain node and the way to it, broken in every way we know: each test is a row of docs/faults.md."""
+
+import time
+
+import pytest
+
+from tests.faults.arena import ISSUER, Arena, Seen
+from tests.support.chain_node import ChainNode
+from tests.support.installation import wait_until
+
+CHAIN = "tests/backend/chain/"
+FAULTY = CHAIN + "test_node_faults.py::test_no_misbehaviour_of_a_node_loses_or_doubles_a_ticket"
+
+
+def by_proxy(arena: Arena, seen: Seen, mode: str, only: str = "", *, opens: bool = True) -> None:
+    def begin() -> None:
+        arena.proxy.mode, arena.proxy.only = mode, only
+
+    def end() -> None:
+        arena.proxy.mode, arena.proxy.only = "pass", ""
+
+    arena.row(seen, begin, end, opens=opens)
+
+
+@pytest.mark.faults(
+    row="node: killed",
+    short=CHAIN + "test_follow.py::test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back",
+)
+def test_killed(arena: Arena, seen: Seen) -> None:
+    kept = arena.save("platform/node.state")
+    arena.row(seen, lambda: arena.platform.kill("node"), lambda: arena.start_node(kept))
+
+
+@pytest.mark.faults(row="node: hanging (SIGSTOP)", short=CHAIN + "test_rpc.py")
+def test_hanging(arena: Arena, seen: Seen) -> None:
+    arena.row(seen, lambda: arena.pause_process("node"), lambda: arena.wake_process("node"))
+
+
+@pytest.mark.faults(row="node: 1 byte/s", short=CHAIN + "test_rpc.py")
+def test_drip(arena: Arena, seen: Seen) -> None:
+    by_proxy(arena, seen, "drip")
+
+
+@pytest.mark.faults(row="node: HTTP 500", short=FAULTY)
+def test_status_500(arena: Arena, seen: Seen) -> None:
+    by_proxy(arena, seen, "status:500")
+
+
+@pytest.mark.faults(row="node: HTTP 429", short=FAULTY)
+def test_status_429(arena: Arena, seen: Seen) -> None:
+    by_proxy(arena, seen, "status:429")
+
+
+@pytest.mark.faults(row="node: junk bodies", short=FAULTY)
+def test_junk(arena: Arena, seen: Seen) -> None:
+    by_proxy(arena, seen, "junk")
+
+
+@pytest.mark.faults(
+    row="node: answer lost after acceptance",
+    short=CHAIN + "test_node_faults.py::test_an_answer_lost_after_acceptance_is_not_sent_as_something_new",
+)
+def test_answer_lost(arena: Arena, seen: Seen) -> None:
+    by_proxy(arena, seen, "lose", "eth_sendRawTransaction", opens=False)
+
+
+@pytest.mark.faults(row="node: wrong chain id", short=FAULTY)
+def test_wrong_chain_id(arena: Arena, seen: Seen) -> None:
+    by_proxy(arena, seen, "other_chain")
+
+
+@pytest.mark.faults(
+    row="node: wiped", short=CHAIN + "test_follow.py::test_a_wiped_node_stops_minting_and_the_right_one_resumes_it"
+)
+def test_wiped(arena: Arena, seen: Seen) -> None:
+    kept = arena.save("right")
+
+    def begin() -> None:
+        arena.platform.kill("node")
+        (arena.platform.folder / "platform" / "node.state").unlink(missing_ok=True)
+        arena.start_node()
+
+    arena.row(seen, begin, lambda: arena.restart_node(kept))
+
+
+@pytest.mark.faults(
+    row="node: redeployed at the same address",
+    short=CHAIN + "test_follow.py::test_code_that_is_not_ours_at_our_address_is_noticed",
+)
+def test_redeployed(arena: Arena, seen: Seen) -> None:
+    address = arena.event_contract()
+    ours = arena.rpc("eth_getCode", address, "latest")
+    arena.row(
+        seen,
+        lambda: arena.rpc("anvil_setCode", address, "0x600160005260206000f3"),
+        lambda: arena.rpc("anvil_setCode", address, ours),
+    )
+
+
+@pytest.mark.faults(
+    row="node: reorganisation within finality",
+    short=CHAIN + "test_follow.py::test_a_reorganisation_within_finality_is_swapped_and_sent_again",
+)
+def test_reorganised(arena: Arena, seen: Seen) -> None:
+    arena.row(seen, lambda: arena.rpc("anvil_reorg", 2, []), lambda: None, opens=False)
+
+
+@pytest.mark.faults(row="node: reorganisation beyond finality", short=CHAIN + "test_replay.py")
+def test_reorganised_beyond_finality(arena: Arena, seen: Seen) -> None:
+    arena.sell(1)
+    arena.settle()
+    arena.row(seen, lambda: arena.rpc("anvil_reorg", 8, []), lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="node: rolled back to an older state",
+    short=CHAIN + "test_follow.py::test_a_node_rolled_back_to_an_older_state_gets_the_same_bytes_and_nothing_twice",
+)
+def test_rolled_back(arena: Arena, seen: Seen) -> None:
+    older = arena.save("older")
+    arena.sell(3)
+    arena.settle()
+    arena.row(seen, lambda: arena.restart_node(older), lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="node: behind its head",
+    short=CHAIN + "test_follow.py::test_an_endpoint_that_stands_still_is_left_for_one_that_goes_on",
+)
+def test_behind(arena: Arena, seen: Seen) -> None:
+    head = int(arena.rpc("eth_blockNumber"), 16)
+    by_proxy(arena, seen, f"lag:{head - 6}")
+
+
+@pytest.mark.faults(
+    row="transaction: dropped", short=CHAIN + "test_relayer.py::test_a_transaction_the_node_dropped_is_sent_again"
+)
+def test_dropped(arena: Arena, seen: Seen) -> None:
+    with arena.without_blocks():
+        sell_until_sent(arena, seen)
+        arena.rpc("anvil_dropAllTransactions")
+    arena.row(seen, lambda: None, lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="transaction: nonce gap", short=CHAIN + "test_relayer.py::test_a_gap_below_our_nonces_is_filled"
+)
+def test_nonce_gap(arena: Arena, seen: Seen) -> None:
+    count = int(arena.rpc("eth_getTransactionCount", ISSUER, "latest"), 16)
+    with arena.without_blocks():
+        arena.rpc("anvil_setNonce", ISSUER, hex(count + 2))
+        sell_until_sent(arena, seen)
+        arena.rpc("anvil_dropAllTransactions")
+        arena.rpc("anvil_setNonce", ISSUER, hex(count))
+    arena.row(seen, lambda: None, lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="transaction: nonce too low",
+    short=CHAIN + "test_relayer.py::test_a_job_whose_nonce_somebody_else_used_is_queued_again",
+)
+def test_nonce_too_low(arena: Arena, seen: Seen) -> None:
+    with arena.without_blocks():
+        count = int(arena.rpc("eth_getTransactionCount", ISSUER, "latest"), 16)
+        sell_until_sent(arena, seen)
+        arena.rpc("anvil_dropAllTransactions")
+        arena.rpc("anvil_setNonce", ISSUER, hex(count + 1))
+    arena.row(seen, lambda: None, lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="transaction: underpriced",
+    short=CHAIN + "test_relayer.py::test_an_underpriced_transaction_is_offered_more_at_once",
+)
+def test_underpriced(arena: Arena, seen: Seen) -> None:
+    with arena.without_blocks():
+        sell_until_sent(arena, seen)
+        arena.rpc("anvil_dropAllTransactions")
+        arena.rpc("anvil_setNextBlockBaseFeePerGas", hex(40_000_000_000))
+        arena.rpc("evm_mine")
+    arena.row(seen, lambda: None, lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="transaction: mempool stuck",
+    short=CHAIN + "test_relayer.py::test_a_stuck_transaction_is_offered_more_on_the_same_nonce",
+)
+def test_stuck(arena: Arena, seen: Seen) -> None:
+    with arena.without_blocks():
+        sell_until_sent(arena, seen)
+        time.sleep(12)  # longer than it takes to send again
+    arena.row(seen, lambda: None, lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="node: two endpoints that disagree",
+    short=CHAIN + "test_follow.py::test_the_endpoint_that_has_our_blocks_is_followed_whatever_the_first_says",
+)
+def test_two_endpoints(arena: Arena, seen: Seen) -> None:
+    other = ChainNode()
+    other.start()
+
+    def work_with(*urls: str) -> None:
+        arena.platform.environ["TRUESTUB_NODE_URLS"] = ",".join(urls)
+        arena.platform.kill("work")
+        arena.platform.start("work")
+
+    try:
+        arena.row(seen, lambda: work_with(other.url, arena.proxy.url), lambda: work_with(arena.proxy.url), opens=False)
+    finally:
+        other.close()
+
+
+@pytest.mark.faults(
+    row="ours: two relayers, the lease holder stopped and woken",
+    short=CHAIN + "test_node_faults.py::test_a_sleeping_leader_that_wakes_beside_its_successor_does_no_harm",
+)
+def test_two_relayers(arena: Arena, seen: Seen) -> None:
+    def begin() -> None:
+        arena.pause_process("work")
+        arena.platform.start("work-two", "work")
+
+    def end() -> None:
+        wait_until(arena.minted, "the second worker to mint", 120)
+        arena.wake_process("work")
+
+    arena.row(seen, begin, end, opens=False)
+    arena.platform.kill("work-two")
+
+
+@pytest.mark.faults(row="ours: signer dead", short="tests/e2e/test_kill.py")
+def test_signer_dead(arena: Arena, seen: Seen) -> None:
+    """Tickets are sold; codes wait for the signer, and nothing else does."""
+
+    def begin() -> None:
+        arena.platform.kill("signer")
+
+    def end() -> None:
+        arena.platform.start("signer", "signer", "run")
+
+    arena.row(seen, begin, end, codes=False)
+
+
+def sell_until_sent(arena: Arena, seen: Seen) -> None:
+    """Sell two tickets and wait until a node has their mint."""
+    before = arena.jobs("sent")
+    arena.sell(2)
+    seen.sold += 2
+    wait_until(lambda: arena.jobs("sent") > before, "the mint to be sent", 60)
