@@ -6,16 +6,15 @@ mistake; it can't happen while cursor and tokens are committed together.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from backend.chain.logs import Marked, Minted, RawLog, decode
+from backend.chain.logs import ADDRESS, Marked, Minted, MintedRun, RawLog, decode, tokens_of
 from backend.db.models import ChainLog, Token
 
-ROWS_AT_ONCE = 5_000  # logs read at a time when deriving anew: bounds memory
+ROWS_AT_ONCE = 500  # logs read at a time when deriving anew: bounds memory
 
 
 @dataclass(slots=True)
@@ -77,9 +76,15 @@ def _fold(logs: Iterable[RawLog]) -> dict[int, _Delta]:
     deltas: dict[int, _Delta] = {}
     for log in logs:
         change = decode(log)
+        if isinstance(change, MintedRun):
+            block, owners = log.block_number, change.owners
+            for place, token in enumerate(change.token_ids):
+                owner = owners[ADDRESS * place : ADDRESS * (place + 1)]
+                deltas[token] = _Delta(minted_block=block, owner=owner, changed_block=block)
+            continue
         if change is None:
             continue
-        for token in change.token_ids if isinstance(change, Marked) else (change.token_id,):
+        for token in tokens_of(change):
             delta = deltas.setdefault(token, _Delta())
             delta.changed_block = log.block_number
             if isinstance(change, Marked):
@@ -93,29 +98,27 @@ def _fold(logs: Iterable[RawLog]) -> dict[int, _Delta]:
     return deltas
 
 
+_COLUMNS = ("token_id", "owner", "epoch", "status", "minted_block", "changed_block")
+_KEPT = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[1:])
+_INTO = f"INSERT INTO tokens (event_id, {', '.join(_COLUMNS)})"
+_AGAIN = f"ON CONFLICT (event_id, token_id) DO UPDATE SET {_KEPT}"
+_IN_SQLITE = f"{_INTO} VALUES (?, ?, ?, ?, ?, ?, ?) {_AGAIN}"
+_ARRAYS = "%s::bigint[], %s::bytea[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[]"
+_IN_POSTGRESQL = f"{_INTO} SELECT %s::uuid, new.* FROM unnest({_ARRAYS}) AS new {_AGAIN}"  # noqa: S608 - names of ours
+
+
 def _insert(connection: Connection, event_id: UUID, deltas: dict[int, _Delta]) -> None:
+    """By the driver's own means: a sale's tokens come by the ten thousand."""
     if not deltas:
         return
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(Token)
-    columns = ("owner", "epoch", "status", "minted_block", "changed_block")
-    statement = statement.on_conflict_do_update(
-        index_elements=[Token.event_id, Token.token_id],
-        set_={column: getattr(statement.excluded, column) for column in columns},
-    )
     rows = [
-        {
-            "event_id": event_id,
-            "token_id": token,
-            "owner": delta.owner,
-            "epoch": delta.moves,
-            "status": delta.status or 0,
-            "minted_block": delta.minted_block,
-            "changed_block": delta.changed_block,
-        }
-        for token, delta in deltas.items()
+        (token, one.owner, one.moves, one.status or 0, one.minted_block, one.changed_block)
+        for token, one in deltas.items()
     ]
-    connection.execute(statement, rows)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_IN_SQLITE, [(event_id.hex, *row) for row in rows])
+    else:
+        connection.exec_driver_sql(_IN_POSTGRESQL, (event_id, *map(list, zip(*rows, strict=True))))
 
 
 def _update(connection: Connection, event_id: UUID, deltas: dict[int, _Delta]) -> None:
@@ -158,6 +161,7 @@ def _stored(connection: Connection, chain: int, address: bytes, up_to: int) -> I
                 ChainLog.address,
                 ChainLog.topics,
                 ChainLog.data,
+                ChainLog.count,
             )
             .where(
                 ChainLog.chain == chain,

@@ -3,16 +3,16 @@
 Safe to run twice at once: the batch's primary key lets one win, and the loser's transaction leaves nothing.
 """
 
-from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.chain.calldata import mint_calldata
 from backend.chain.jobs import NewJob, create_event_key, enqueue, job_id
 from backend.chain.logs import Status
 from backend.chain.marks import enqueue_marks
+from backend.db.bulk import Update, Writer
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Batch, ChainMark, Event, Stock, Ticket
@@ -21,7 +21,8 @@ from backend.killpoints import reach
 
 _INDEX_BITS = 16
 VOID = ("refunded", "revoked")  # states of tickets that are minted only to be revoked
-_TICKETS = cast(Table, Ticket.__table__)  # Core: one statement, many parameters
+_TYPES = {"id": "uuid", "batch_number": "int", "token_id": "bigint", "owner": "bytea", "changed_ms": "bigint"}
+_NUMBERED = Writer((Update("tickets", ("id",), {name: f"v.{name}" for name in _TYPES if name != "id"}, _TYPES),))
 
 
 def close_batches(engine: Engine, wait_seconds: int) -> int:
@@ -53,12 +54,14 @@ def _close_one(engine: Engine, event_id: UUID, class_number: int, wait_ms: int) 
         if not is_due(_waiting(connection, event_id, class_number, highest), now, wait_ms):
             return 0
         room, freeing = _room(connection, event_id, class_number)
-        found = _oldest(connection, event_id, class_number, min(room, MAX_BATCH))
+        found, void = _oldest(connection, event_id, class_number, min(room, MAX_BATCH))
         if not found:
             return 0  # another batcher took them while this one waited for their rows, or the class is full for now
         tickets = in_batch_order(found)
         _write(connection, event_id, class_number, highest + 1, tickets, now, freeing or parent)
-        _void_refunded(connection, event_id, highest + 1)
+        if void:
+            refunded = [highest + 1 << _INDEX_BITS | at for at, one in enumerate(tickets) if one.ticket_id in void]
+            enqueue_marks(connection, event_id, refunded, Status.REVOKED)
         reach("batcher.written")
         return len(tickets)
 
@@ -94,8 +97,8 @@ def _room(connection: Connection, event_id: UUID, class_number: int) -> tuple[in
     return capacity - batched + freed, newest
 
 
-def _oldest(connection: Connection, event_id: UUID, class_number: int, limit: int) -> list[Sold]:
-    """Tickets to be minted; one that was refunded before is minted to custody."""
+def _oldest(connection: Connection, event_id: UUID, class_number: int, limit: int) -> tuple[list[Sold], set[UUID]]:
+    """Tickets to be minted, and those among them that were refunded before: they are minted to custody."""
     query = (
         select(Ticket.id, Ticket.owner, Ticket.state)
         .where(Ticket.event_id == event_id, Ticket.class_number == class_number, Ticket.batch_number.is_(None))
@@ -104,17 +107,9 @@ def _oldest(connection: Connection, event_id: UUID, class_number: int, limit: in
         .with_for_update()
     )
     custody = connection.scalar(select(Event.custody_address).where(Event.id == event_id))
-    return [
-        Sold(ticket_id, custody if state in VOID and custody else owner)
-        for ticket_id, owner, state in connection.execute(query)
-    ]
-
-
-def _void_refunded(connection: Connection, event_id: UUID, number: int) -> None:
-    mine = (Ticket.event_id == event_id) & (Ticket.batch_number == number) & Ticket.state.in_(VOID)
-    void = [token for token in connection.scalars(select(Ticket.token_id).where(mine)) if token is not None]
-    if void:
-        enqueue_marks(connection, event_id, void, Status.REVOKED)
+    rows = connection.execute(query).all()
+    void = {row.id for row in rows if row.state in VOID}
+    return [Sold(row.id, custody if row.id in void and custody else row.owner) for row in rows], void
 
 
 def _write(
@@ -137,14 +132,20 @@ def _write(
             closed_ms=now,
         )
     )
-    connection.execute(
-        update(_TICKETS)
-        .where(_TICKETS.c.id == bindparam("ticket"))
-        .values(batch_number=number, token_id=bindparam("token"), owner=bindparam("minted_to"), changed_ms=now),
-        [
-            {"ticket": ticket.ticket_id, "token": number << _INDEX_BITS | index, "minted_to": ticket.owner}
-            for index, ticket in enumerate(tickets)
-        ],
+    _NUMBERED.write(
+        connection,
+        {
+            _NUMBERED.parts[0].param: [
+                {
+                    "id": ticket.ticket_id,
+                    "batch_number": number,
+                    "token_id": number << _INDEX_BITS | index,
+                    "owner": ticket.owner,
+                    "changed_ms": now,
+                }
+                for index, ticket in enumerate(tickets)
+            ]
+        },
     )
     enqueue(
         connection,

@@ -4,17 +4,18 @@ Network only; nothing is written. Blocks are taken by number, held together by t
 asked for by block hash: a node that lags answers a range with an empty list, but not a hash it does not know.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from backend.chain.logs import RawLog
+from backend.chain.logs import TRANSFER, WORD, RawLog
 from backend.chain.rpc import Call, Node, NodeError, one
 
-Ours = Callable[[Iterable[bytes]], set[bytes]]  # which of these transaction hashes are attempts of ours
-
-BLOCKS_AT_ONCE = 64  # of a run; bounds memory and a transaction's length
-_QUESTIONS = ("eth_getTransactionReceipt", "eth_getTransactionByHash", "eth_getRawTransactionByHash")
+BLOCKS_AT_ONCE = 64  # of a run
+EVENTS_AT_ONCE = 5_000  # logs asked for in one request, about; 700 bytes of JSON each
+EVENTS_OF_A_RUN = 20_000  # after which a run ends; bounds memory and a transaction's length
+ASK_SECONDS = 20.0  # deadline of a request for logs
+_TRANSFER, _ZERO = "0x" + TRANSFER.hex(), "0x" + bytes(WORD).hex()
 
 
 class BrokenRunError(NodeError):
@@ -48,6 +49,19 @@ class Touching:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What we know of a transaction of our own."""
+
+    sender: bytes
+    nonce: int
+    raw: bytes
+
+
+# Which of these transaction hashes are attempts of ours.
+Ours = Callable[[Iterable[bytes]], Mapping[bytes, Known]]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Consecutive blocks, upwards, with the logs of our contracts and the transactions that concern us."""
 
@@ -76,57 +90,120 @@ def _fetch(node: Node, after: int, after_hash: bytes, to: int, addresses: Collec
         if block.parent_hash != parent:
             raise BrokenRunError(f"block {block.number} does not follow the one before it")
         parent = block.hash
-    logs = _logs(node, blocks, addresses)
+    logs, count = _logs(node, blocks, addresses)
+    blocks = blocks[:count]
     mine = ours(hash_ for block in blocks for hash_ in block.transactions)
-    wanted = {log.tx_hash for log in logs} | mine
-    return Run(tuple(blocks), tuple(logs), tuple(_transactions(node, blocks, wanted)))
+    return Run(tuple(blocks), tuple(logs), tuple(_transactions(node, blocks, logs, mine)))
 
 
-def _logs(node: Node, blocks: Sequence[Block], addresses: Collection[bytes]) -> list[RawLog]:
+def _logs(node: Node, blocks: Sequence[Block], addresses: Collection[bytes]) -> tuple[list[RawLog], int]:
+    """The logs of the first blocks, as many blocks as give about `EVENTS_OF_A_RUN`; and how many blocks that are."""
     if not addresses:
-        return []
+        return [], len(blocks)
     wanted = sorted("0x" + address.hex() for address in addresses)
-    calls = [Call("eth_getLogs", ({"blockHash": "0x" + block.hash.hex(), "address": wanted},)) for block in blocks]
     logs: list[RawLog] = []
-    for block, answer in zip(blocks, node.batch(calls), strict=True):
-        found = [_log(said) for said in one(answer)]
-        if any(log.block_hash != block.hash for log in found):
+    done, events, size = 0, 0, 1 if any(block.transactions for block in blocks) else len(blocks)
+    while done < len(blocks) and events < EVENTS_OF_A_RUN:
+        part = blocks[done : done + size]
+        calls = [Call("eth_getLogs", ({"blockHash": "0x" + block.hash.hex(), "address": wanted},)) for block in part]
+        found = 0
+        for block, answer in zip(part, node.batch(calls, ASK_SECONDS), strict=True):
+            said = one(answer)
+            found += len(said)
+            logs += _of_block(block, said)
+        done, events = done + len(part), events + found
+        size = max(1, min(2 * size, len(part) * EVENTS_AT_ONCE // found if found else 2 * size))
+    return logs, done
+
+
+def _of_block(block: Block, said: list[dict[str, Any]]) -> list[RawLog]:
+    """A block's logs in their order; the Transfers of a mint as one (SPEC 10.4)."""
+    expected = "0x" + block.hash.hex()
+    logs: list[RawLog] = []
+    first: dict[str, Any] | None = None  # of a run of mints
+    owners: list[str] = []
+    token = index = 0
+    for log in sorted(said, key=lambda one: int(one["logIndex"], 16)):
+        if log["blockHash"] != expected:
             raise BrokenRunError(f"the node gave logs of another block than {block.number}")
-        logs += sorted(found, key=lambda log: log.log_index)
+        topics = log["topics"]
+        if len(topics) == 4 and topics[0] == _TRANSFER and topics[1] == _ZERO:
+            here, at = int(topics[3], 16), int(log["logIndex"], 16)
+            if first is not None and (here, at) == (token + len(owners), index + len(owners)) and _same(first, log):
+                owners.append(topics[2][-40:])
+                continue
+            _end(logs, first, owners)
+            first, owners, token, index = log, [topics[2][-40:]], here, at
+            continue
+        _end(logs, first, owners)
+        first = None
+        logs.append(_log(log))
+    _end(logs, first, owners)
     return logs
 
 
-def _transactions(node: Node, blocks: Sequence[Block], wanted: set[bytes]) -> list[Touching]:
-    places = {
-        hash_: (block, position)
+def _same(first: dict[str, Any], log: dict[str, Any]) -> bool:
+    return bool(first["transactionHash"] == log["transactionHash"] and first["address"] == log["address"])
+
+
+def _end(logs: list[RawLog], first: dict[str, Any] | None, owners: list[str]) -> None:
+    """Write down a run of mints; one alone is a log like any other."""
+    if first is None:
+        return
+    alone = _log(first)
+    if len(owners) == 1:
+        logs.append(alone)
+        return
+    topics = alone.topics[: 2 * WORD] + alone.topics[3 * WORD :]
+    logs.append(replace(alone, topics=topics, data=bytes.fromhex("".join(owners)), count=len(owners)))
+
+
+def _transactions(
+    node: Node, blocks: Sequence[Block], logs: Sequence[RawLog], mine: Mapping[bytes, Known]
+) -> list[Touching]:
+    """What concerns us, in the chain's order. The node is asked only for what our rows and the logs don't say."""
+    told = {log.tx_hash for log in logs}  # a transaction that left logs succeeded
+    places = [
+        (block, position, hash_)
         for block in blocks
         for position, hash_ in enumerate(block.transactions)
-        if hash_ in wanted
-    }
-    hashes = sorted(places, key=lambda hash_: (places[hash_][0].number, places[hash_][1]))
-    text = ["0x" + hash_.hex() for hash_ in hashes]
-    answers = node.batch([Call(method, (hash_,)) for hash_ in text for method in _QUESTIONS])
+        if hash_ in told or hash_ in mine
+    ]
+    receipts = _ask(node, "eth_getTransactionReceipt", [place for place in places if place[2] not in told])
+    theirs = [place for place in places if place[2] not in mine]
+    bodies = _ask(node, "eth_getTransactionByHash", theirs)
+    raws = _ask(node, "eth_getRawTransactionByHash", theirs)
     found = []
-    for at, hash_ in enumerate(hashes):
-        block, position = places[hash_]
-        receipt, transaction, raw = one(answers[3 * at]), one(answers[3 * at + 1]), answers[3 * at + 2]
-        if receipt is None or transaction is None or _bytes(receipt["blockHash"]) != block.hash:
-            raise BrokenRunError(f"the node forgot a transaction of block {block.number}")
-        created = receipt.get("contractAddress")
+    for block, position, hash_ in places:
+        receipt, body, raw = receipts.get(hash_), bodies.get(hash_), raws.get(hash_)
+        for said, asked in ((receipt, hash_ not in told), (body, hash_ not in mine)):
+            if asked and (not isinstance(said, dict) or _bytes(said["blockHash"]) != block.hash):
+                raise BrokenRunError(f"the node forgot a transaction of block {block.number}")
+        known = mine.get(hash_) or _known(body, raw)
+        created = receipt.get("contractAddress") if receipt else None
         found.append(
             Touching(
                 hash=hash_,
                 block_number=block.number,
                 position=position,
                 timestamp=block.timestamp,
-                sender=_bytes(transaction["from"]),
-                nonce=int(transaction["nonce"], 16),
-                raw=_bytes(raw) if isinstance(raw, str) else None,
-                succeeded=int(receipt["status"], 16) == 1,
+                sender=known.sender,
+                nonce=known.nonce,
+                raw=known.raw or None,
+                succeeded=receipt is None or int(receipt["status"], 16) == 1,
                 created=_bytes(created) if created else None,
             )
         )
     return found
+
+
+def _known(body: Any, raw: Any) -> Known:  # noqa: ANN401 - JSON
+    return Known(_bytes(body["from"]), int(body["nonce"], 16), _bytes(raw) if isinstance(raw, str) else b"")
+
+
+def _ask(node: Node, method: str, places: Sequence[tuple[Block, int, bytes]]) -> dict[bytes, Any]:
+    answers = node.batch([Call(method, ("0x" + hash_.hex(),)) for _block, _position, hash_ in places], ASK_SECONDS)
+    return {place[2]: answer for place, answer in zip(places, answers, strict=True)}
 
 
 def _block(said: Any) -> Block:  # noqa: ANN401 - JSON

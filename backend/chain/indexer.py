@@ -4,20 +4,23 @@ A job has succeeded when its transaction has status 1 *and* left the expected lo
 chain a call to an address without code has status 1 too.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from backend.chain.apply import apply_logs
-from backend.chain.fetch import Run, fetch_run
+from backend.chain.fetch import Known, Run, fetch_run
 from backend.chain.jobs import put_off
 from backend.chain.leases import HeldLease, require_held
 from backend.chain.logs import BATCH_ALREADY_MINTED, BATCH_MINTED, EVENT_CREATED, WORD, RawLog, overlapped
 from backend.chain.marks import note_overlaps
 from backend.chain.rpc import Node
+from backend.db.among import parts_of
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import (
@@ -32,6 +35,7 @@ from backend.db.models import (
 )
 from backend.killpoints import reach
 
+AT_ONCE_SECONDS = 2.0  # of catching up between two looks at the node; a lease lasts longer
 BLOCKS_KEPT = 20_000  # below the last final one; how far back a rolled-back node can be told from another chain
 
 
@@ -43,22 +47,44 @@ class CursorMovedError(Exception):
 
 
 def advance(engine: Engine, node: Node, held: HeldLease, chain: int, head: int, finality: int) -> int:
-    """Apply the next run of blocks up to `head`; how many. Raises `NodeError`, `LeaseLostError`, `CursorMovedError`."""
+    """Apply the next runs of blocks up to `head`, for `AT_ONCE_SECONDS`; how many blocks.
+
+    While a run is written the next is fetched. Raises `NodeError`, `LeaseLostError`, `CursorMovedError`.
+    """
     with read(engine) as connection:
-        row = connection.execute(select(Chain.__table__).where(Chain.id == chain)).one()
+        row = connection.execute(select(Chain.cursor_number, Chain.cursor_hash).where(Chain.id == chain)).one()
         addresses = pinned(connection, chain)
     if head <= row.cursor_number:
         return 0
-    run = fetch_run(node, row.cursor_number, row.cursor_hash, head, addresses, lambda all_: ours(engine, chain, all_))
+
+    def fetch(number: int, hash_: bytes) -> Run:
+        return fetch_run(node, number, hash_, head, addresses, lambda all_: ours(engine, chain, all_))
+
+    number, hash_ = row.cursor_number, row.cursor_hash
+    deadline = time.monotonic() + AT_ONCE_SECONDS
+    with ThreadPoolExecutor(1, "fetch") as ahead:
+        run: Run | None = fetch(number, hash_)
+        while run is not None and run.blocks:
+            last = run.blocks[-1]
+            more = last.number < head and time.monotonic() < deadline
+            coming = ahead.submit(fetch, last.number, last.hash) if more else None
+            _write(engine, held, chain, (number, hash_), run, head, finality)
+            number, hash_ = last.number, last.hash
+            run = coming.result() if coming is not None else None
+    return int(number - row.cursor_number)
+
+
+def _write(
+    engine: Engine, held: HeldLease, chain: int, cursor: tuple[int, bytes], run: Run, head: int, finality: int
+) -> None:
     with engine.begin() as connection:
         require_held(connection, held)
         where = select(Chain.cursor_number, Chain.cursor_hash).where(Chain.id == chain).with_for_update()
-        if tuple(connection.execute(where).one()) != (row.cursor_number, row.cursor_hash):
+        if tuple(connection.execute(where).one()) != cursor:
             raise CursorMovedError
         write_run(connection, chain, run, head, finality)
         reach("indexer.written")
     reach("indexer.applied")
-    return len(run.blocks)
 
 
 def write_run(connection: Connection, chain: int, run: Run, head: int, finality: int) -> None:
@@ -107,14 +133,16 @@ def pinned(connection: Connection, chain: int) -> dict[bytes, UUID | None]:
     return {address: event_id for address, event_id in connection.execute(query)}  # noqa: C416 - rows, not pairs
 
 
-def ours(engine: Engine, chain: int, hashes: Iterable[bytes]) -> set[bytes]:
-    """Which of the hashes are attempts we signed."""
+def ours(engine: Engine, chain: int, hashes: Iterable[bytes]) -> dict[bytes, Known]:
+    """Which of the hashes are attempts we signed, and what we know of them without asking the node."""
     wanted = list(hashes)
-    found: set[bytes] = set()
+    found: dict[bytes, Known] = {}
     with read(engine) as connection:
-        for start in range(0, len(wanted), 500):
-            part = ChainAttempt.hash.in_(wanted[start : start + 500])
-            found |= set(connection.scalars(select(ChainAttempt.hash).where(ChainAttempt.chain == chain, part)))
+        for part in parts_of(wanted, 500):
+            query = select(ChainAttempt.hash, ChainAttempt.signer, ChainAttempt.nonce, ChainAttempt.raw).where(
+                ChainAttempt.chain == chain, ChainAttempt.hash.in_(part)
+            )
+            found |= {row.hash: Known(row.signer, row.nonce, row.raw) for row in connection.execute(query)}
     return found
 
 
@@ -132,6 +160,7 @@ def _store_logs(connection: Connection, chain: int, logs: Collection[RawLog]) ->
                     "address": log.address,
                     "topics": log.topics,
                     "data": log.data,
+                    "count": log.count,
                 }
                 for log in logs
             ],

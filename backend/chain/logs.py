@@ -12,6 +12,7 @@ from enum import IntEnum
 from eth_hash.auto import keccak
 
 WORD = 32
+ADDRESS = 20
 TICKETS_OF_A_WORD = 128
 
 
@@ -26,7 +27,11 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RawLog:
-    """A log as it is stored. `topics` are 32 bytes each, joined; hashes 32 bytes, `address` 20."""
+    """A log as it is stored. `topics` are 32 bytes each, joined; hashes 32 bytes, `address` 20.
+
+    The Transfers of a mint follow one another and differ in owner and id only: `count` of them are one, whose topics
+    are the first's without its owner, and whose data are the owners, 20 bytes each (SPEC 10.4).
+    """
 
     block_number: int
     log_index: int
@@ -35,6 +40,7 @@ class RawLog:
     address: bytes
     topics: bytes
     data: bytes
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,19 @@ class Minted:
 
     token_id: int
     owner: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MintedRun:
+    """Tokens with ids from `first` on came into being, owned by these, 20 bytes each."""
+
+    first: int
+    owners: bytes
+
+    @property
+    def token_ids(self) -> range:
+        """Their ids."""
+        return range(self.first, self.first + len(self.owners) // ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,7 @@ class Marked:
     status: Status
 
 
-Change = Minted | Moved | Marked
+Change = Minted | MintedRun | Moved | Marked
 
 
 def topic(signature: str) -> bytes:
@@ -88,6 +107,9 @@ _MAX_STATUS_WORD = (1 << 8 * _MAX_TOKEN_BYTES) // TICKETS_OF_A_WORD - 1
 def decode(log: RawLog) -> Change | None:
     """What a log of a tickets contract changes in the index."""
     kind, rest = log.topics[:WORD], log.topics[WORD:]
+    if log.count > 1:
+        first = _token(rest[WORD:])
+        return None if first is None else MintedRun(first, log.data)
     if kind == TRANSFER:
         return _transfer(rest)
     if kind == TICKETS_REDEEMED:
@@ -98,12 +120,15 @@ def decode(log: RawLog) -> Change | None:
     return None
 
 
-def tokens_of(log: RawLog) -> tuple[int, ...]:
+def tokens_of(change: Change | None) -> Sequence[int]:
     """The tokens that a log changes."""
-    change = decode(log)
-    if change is None:
-        return ()
-    return change.token_ids if isinstance(change, Marked) else (change.token_id,)
+    match change:
+        case None:
+            return ()
+        case Marked() | MintedRun():
+            return change.token_ids
+        case _:
+            return (change.token_id,)
 
 
 def redeemed_tokens(words: Sequence[int], masks: Sequence[int]) -> tuple[int, ...]:

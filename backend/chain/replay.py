@@ -19,7 +19,7 @@ from uuid import UUID
 import rlp
 from sqlalchemy import Connection, Engine, Row, select, update
 
-from backend.chain.logs import RawLog, tokens_of
+from backend.chain.logs import RawLog, decode, tokens_of
 from backend.chain.rpc import Call, Node, RpcError, one
 from backend.db.engine import read
 from backend.db.models import ChainAttempt, ChainContract, ChainLog, ChainTransaction, Ticket
@@ -178,7 +178,7 @@ def _tokens_by_hash(connection: Connection, chain: int, ancestor: int) -> Mappin
     """The tokens that each transaction above the block changed."""
     columns = (
         *(ChainLog.block_number, ChainLog.log_index, ChainLog.block_hash, ChainLog.tx_hash),
-        *(ChainLog.address, ChainLog.topics, ChainLog.data),
+        *(ChainLog.address, ChainLog.topics, ChainLog.data, ChainLog.count),
     )
     query = (
         select(*columns, ChainContract.event_id)
@@ -188,7 +188,7 @@ def _tokens_by_hash(connection: Connection, chain: int, ancestor: int) -> Mappin
     found: dict[bytes, tuple[tuple[UUID, int], ...]] = {}
     for row in connection.execute(query):
         raw, event_id = RawLog(*row[:-1]), row.event_id
-        more = () if event_id is None else tuple((event_id, token) for token in tokens_of(raw))
+        more = () if event_id is None else tuple((event_id, token) for token in tokens_of(decode(raw)))
         found[raw.tx_hash] = (*found.get(raw.tx_hash, ()), *more)
     return found
 

@@ -47,7 +47,7 @@ class Arena:
         self.proxy = BadProxy(self.platform.node_url)
         self.platform.environ["TRUESTUB_NODE_URLS"] = self.proxy.url
         self.acknowledged: set[UUID] = set()
-        self.engine: Engine = None  # type: ignore[assignment] - made with the database
+        self.engine: Engine = None  # type: ignore[assignment]  # made with the database
 
     def start(self) -> None:
         platform = self.platform

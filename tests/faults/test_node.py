@@ -9,6 +9,7 @@ from tests.support.chain_node import ChainNode
 from tests.support.installation import wait_until
 
 CHAIN = "tests/backend/chain/"
+DEAD = CHAIN + "test_follow.py::test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back"
 FAULTY = CHAIN + "test_node_faults.py::test_no_misbehaviour_of_a_node_loses_or_doubles_a_ticket"
 
 
@@ -24,7 +25,7 @@ def by_proxy(arena: Arena, seen: Seen, mode: str, only: str = "", *, opens: bool
 
 @pytest.mark.faults(
     row="node: killed",
-    short=CHAIN + "test_follow.py::test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back",
+    short=DEAD,
 )
 def test_killed(arena: Arena, seen: Seen) -> None:
     kept = arena.save("platform/node.state")

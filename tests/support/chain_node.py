@@ -67,6 +67,13 @@ class ChainNode:
     def height(self) -> int:
         return int(self.call("eth_blockNumber"), 16)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What the node's process has used so far, of all cores."""
+        assert self._process
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def save(self, name: str) -> Path:
         path = self.folder / name
         save_state(self.node, path)
