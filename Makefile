@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults
+.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -40,6 +40,9 @@ faults: setup ## break everything on purpose; a table at the end and in docs/fau
 
 bench-sales: setup ## measure selling over HTTP; QUICK=1 takes a minute
 	@$(BIN)/python -m tests.benchmarks.sales $(if $(QUICK),--quick,)
+
+bench-mint: setup ## measure 100,000 paid tickets from their rows to the index
+	@$(BIN)/python -m tests.benchmarks.minting
 
 check: lint types
 

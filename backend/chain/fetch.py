@@ -55,6 +55,7 @@ class Known:
     sender: bytes
     nonce: int
     raw: bytes
+    creates: bool = False  # a contract, whose address is to be learnt
 
 
 # Which of these transaction hashes are attempts of ours.
@@ -162,7 +163,8 @@ def _transactions(
     node: Node, blocks: Sequence[Block], logs: Sequence[RawLog], mine: Mapping[bytes, Known]
 ) -> list[Touching]:
     """What concerns us, in the chain's order. The node is asked only for what our rows and the logs don't say."""
-    told = {log.tx_hash for log in logs}  # a transaction that left logs succeeded
+    made = {hash_ for hash_, known in mine.items() if known.creates}
+    told = {log.tx_hash for log in logs} - made  # a transaction that left logs succeeded
     places = [
         (block, position, hash_)
         for block in blocks

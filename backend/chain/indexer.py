@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, insert, select, update
 
 from backend.chain.apply import apply_logs
 from backend.chain.fetch import Known, Run, fetch_run
@@ -139,11 +139,23 @@ def ours(engine: Engine, chain: int, hashes: Iterable[bytes]) -> dict[bytes, Kno
     found: dict[bytes, Known] = {}
     with read(engine) as connection:
         for part in parts_of(wanted, 500):
-            query = select(ChainAttempt.hash, ChainAttempt.signer, ChainAttempt.nonce, ChainAttempt.raw).where(
-                ChainAttempt.chain == chain, ChainAttempt.hash.in_(part)
+            query = (
+                select(ChainAttempt.hash, ChainAttempt.signer, ChainAttempt.nonce, ChainAttempt.raw, ChainJob.kind)
+                .join(ChainNonce, _same_nonce())
+                .join(ChainJob, ChainJob.id == ChainNonce.job_id)
+                .where(ChainAttempt.chain == chain, ChainAttempt.hash.in_(part))
             )
-            found |= {row.hash: Known(row.signer, row.nonce, row.raw) for row in connection.execute(query)}
+            rows = connection.execute(query)
+            found |= {row.hash: Known(row.signer, row.nonce, row.raw, row.kind == "deploy") for row in rows}
     return found
+
+
+def _same_nonce() -> ColumnElement[bool]:
+    return and_(
+        ChainAttempt.chain == ChainNonce.chain,
+        ChainAttempt.signer == ChainNonce.signer,
+        ChainAttempt.nonce == ChainNonce.nonce,
+    )
 
 
 def _store_logs(connection: Connection, chain: int, logs: Collection[RawLog]) -> None:
@@ -213,12 +225,7 @@ def _settle_jobs(connection: Connection, chain: int, run: Run, now: int) -> None
         job = connection.execute(
             select(ChainJob.__table__)
             .join(ChainNonce, ChainNonce.job_id == ChainJob.id)
-            .join(
-                ChainAttempt,
-                (ChainAttempt.chain == ChainNonce.chain)
-                & (ChainAttempt.signer == ChainNonce.signer)
-                & (ChainAttempt.nonce == ChainNonce.nonce),
-            )
+            .join(ChainAttempt, _same_nonce())
             .where(ChainAttempt.hash == one.hash, ChainAttempt.chain == chain)
         ).one_or_none()
         if job is None:

@@ -1,9 +1,10 @@
 """The index says of every token what the logs say, and can be taken back and made again from them."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from uuid import UUID, uuid4
 
+import pytest
 from eth_typing import BlockNumber
 from hexbytes import HexBytes
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from web3 import Web3
 from web3.types import LogReceipt
 
 from backend.chain.apply import apply_logs, derive, take_back
+from backend.chain.fetch import Block, BrokenRunError, _of_block
 from backend.chain.logs import (
     TICKETS_REDEEMED,
     TRANSFER,
@@ -145,7 +147,7 @@ def tokens_in(engine: Engine, event_id: UUID) -> dict[int, tuple[bytes, int, int
 
 
 def store(engine: Engine, logs: Sequence[RawLog]) -> None:
-    names = ("block_number", "log_index", "block_hash", "tx_hash", "address", "topics", "data")
+    names = ("block_number", "log_index", "block_hash", "tx_hash", "address", "topics", "data", "count")
     with engine.begin() as connection:
         connection.execute(delete(ChainLog))
         if connection.scalar(select(Chain.id)) is None:
@@ -182,3 +184,40 @@ def test_any_history_applied_in_pieces_taken_back_and_made_again_is_the_chains(
         connection.execute(delete(Token).where(Token.event_id == event_id))
         derive(connection, CHAIN, CONTRACT, event_id, up_to=1000)
     assert tokens_in(engine, event_id) == expected
+
+
+def said(log: RawLog) -> dict[str, object]:
+    """A log as a node gives it."""
+    return {
+        "blockNumber": hex(log.block_number),
+        "logIndex": hex(log.log_index),
+        "blockHash": "0x" + log.block_hash.hex(),
+        "transactionHash": "0x" + log.tx_hash.hex(),
+        "address": "0x" + log.address.hex(),
+        "topics": ["0x" + log.topics[at : at + 32].hex() for at in range(0, len(log.topics), 32)],
+        "data": "0x" + log.data.hex(),
+    }
+
+
+def test_a_mints_transfers_kept_as_one_row_mean_what_each_of_them_means(engine: Engine) -> None:
+    transaction = word(7)
+    mints = [transfer(3, ZERO, owner(2 + place // 2), (1 << 16) + place, place) for place in range(6)]
+    gap = transfer(3, ZERO, owner(9), (1 << 16) + 8, 6)
+    moved = transfer(3, owner(2), owner(8), 1 << 16, 7)
+    logs = [replace(log_, tx_hash=transaction) for log_ in (*mints, gap, moved)]
+    block = Block(3, word(3), word(2), 1000, (transaction,))
+    packed = _of_block(block, [said(log_) for log_ in reversed(logs)])
+    assert [log_.count for log_ in packed] == [6, 1, 1]
+    assert len(packed[0].data) == 6 * 20
+    one_by_one, together = uuid4(), uuid4()
+    with engine.begin() as connection:
+        apply_logs(connection, one_by_one, logs)
+        apply_logs(connection, together, packed)
+    assert tokens_in(engine, together) == tokens_in(engine, one_by_one) == Model().run(logs)
+    store(engine, packed)
+    again = uuid4()
+    with engine.begin() as connection:
+        derive(connection, CHAIN, CONTRACT, again, up_to=3)
+    assert tokens_in(engine, again) == Model().run(logs)
+    with pytest.raises(BrokenRunError):
+        _of_block(replace(block, hash=word(4)), [said(mints[0])])
