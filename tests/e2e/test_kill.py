@@ -57,18 +57,10 @@ ELSEWHERE = {  # shown by the tests of their own rooms
         "bundles.before_commit",
         "adopt.written",
         "marks.written",
-<<<<<<< HEAD
         "refund.written",
-        "refund.charged_back",
         "refund.charged_back",
         "refund.sent",
         "notice.sent",
-=======
-        "notice.sent",
-        "refund.sent",
-        "refund.written",
-        "refund.charged_back",
->>>>>>> 4fa6684 (Name places whose own rooms try them)
         "replay.played",
         "relayer.bumped",
         "relayer.filled",
