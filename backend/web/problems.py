@@ -1,7 +1,7 @@
 """The one place that maps codes to HTTP: every error leaves as problem+json (RFC 9457).
 
-The list is complete, and SPEC 9.4 shows it; a test compares them. `retry_after` in a refusal's details becomes the
-Retry-After header.
+A code that is not listed is a conflict with the state of things: 409. SPEC 9.4 shows them all (tools/problem_codes.py).
+`retry_after` in a refusal's details becomes the Retry-After header.
 """
 
 import logging
