@@ -8,7 +8,6 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from uuid import UUID
@@ -20,7 +19,7 @@ from backend.db.engine import make_engine, read
 from backend.db.models import ChainJob, Payment, Ticket, Token
 from tests.support.checker import check_chain, check_sales
 from tests.support.guest import Bought, Guest
-from tests.support.installation import Installation, wait_until
+from tests.support.installation import Installation, doors_open, wait_until
 from tests.support.postgres import PostgresServer
 
 EXAMPLE = Path("examples/concert.toml")
@@ -84,7 +83,7 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         made.start("signer", "signer", "run")
         wait_until((made.folder / "platform" / "signer.sock").exists, "the signer")
         file = made.folder / "event.toml"
-        file.write_text(_doors_open(EXAMPLE.read_text()))
+        file.write_text(doors_open(EXAMPLE.read_text()))
         made.run("event", "create", str(file))
         made.start("web")
         made.start("work")
@@ -184,11 +183,3 @@ def _all_minted(engine: Engine) -> bool:
         tokens = connection.scalars(select(Token.token_id)).all()
         open_jobs = connection.scalars(select(ChainJob.id).where(ChainJob.state.not_in(("included", "final")))).all()
     return None not in tickets and set(tickets) == set(tokens) and not open_jobs
-
-
-def _doors_open(text: str) -> str:
-    doors = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-    times = {"freeze": doors, "doors": doors, "starts": doors + timedelta(hours=2), "ends": doors + timedelta(hours=6)}
-    for key, value in times.items():
-        text = re.sub(rf"^{key} *=.*$", f"{key} = {value.isoformat()}", text, flags=re.MULTILINE)
-    return text

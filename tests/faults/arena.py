@@ -1,13 +1,11 @@
 """A platform to be broken: real processes, buyers over HTTP, and what must hold afterwards."""
 
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +18,7 @@ from backend.db.models import ChainContract, ChainJob, Incident, Order, Payment,
 from tests.support.bad_proxy import BadProxy
 from tests.support.checker import check_chain, check_sales, rpc
 from tests.support.guest import Bought, Guest
-from tests.support.installation import Installation, wait_until
+from tests.support.installation import Installation, doors_open, wait_until
 
 EXAMPLE = Path("examples/concert.toml")
 SLUG = "summer-night"
@@ -57,7 +55,7 @@ class Arena:
         platform.start("signer", "signer", "run")
         wait_until((platform.folder / "platform" / "signer.sock").exists, "the signer")
         file = platform.folder / "event.toml"
-        file.write_text(_doors_open(EXAMPLE.read_text()))
+        file.write_text(doors_open(EXAMPLE.read_text()))
         platform.run("event", "create", str(file))
         platform.start("web")
         platform.start("work")
@@ -214,11 +212,3 @@ def _family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(descendant for child in children for descendant in _family(int(child)))]
-
-
-def _doors_open(text: str) -> str:
-    doors = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-    times = {"freeze": doors, "doors": doors, "starts": doors + timedelta(hours=2), "ends": doors + timedelta(hours=6)}
-    for key, value in times.items():
-        text = re.sub(rf"^{key} *=.*$", f"{key} = {value.isoformat()}", text, flags=re.MULTILINE)
-    return text

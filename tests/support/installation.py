@@ -1,11 +1,13 @@
 """A whole installation of real processes on loopback, for tests that kill some of them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,13 @@ def wait_until(ready: Callable[[], Any], what: str, seconds: float = WAIT_SECOND
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(POLL_SECONDS)
     return found
+
+
+def doors_open(text: str) -> str:
+    """An event file as if doors had opened an hour ago: batches close within a second then."""
+    doors = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    times = dict.fromkeys(("freeze", "doors", "until"), doors)
+    times |= {"starts": doors + timedelta(hours=2), "ends": doors + timedelta(hours=6)}
+    for key, value in times.items():
+        text = re.sub(rf"^{key} *=.*$", f"{key} = {value.isoformat()}", text, flags=re.MULTILINE)
+    return text
