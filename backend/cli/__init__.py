@@ -22,7 +22,17 @@ from backend.i18n import gettext as _
 from backend.ops.disk import is_full
 from backend.settings import DEFAULT_DATA_DIR, PREFIX
 
-COMMANDS = ("init", "web", "work", "up", "check", "doctor")  # modules whose function of the same name is the command
+COMMANDS = (
+    "init",
+    "web",
+    "work",
+    "up",
+    "check",
+    "doctor",
+    "restore",
+    "reconcile",
+    "drill",
+)  # modules whose function of the same name is the command
 GROUPS = {  # name of the group -> module with an `app`
     "db": "db",
     "desk": "desk",
@@ -36,6 +46,7 @@ GROUPS = {  # name of the group -> module with an `app`
     "index": "index",
     "node": "node",
     "incident": "incident",
+    "backup": "backup",
 }
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = range(3)
 

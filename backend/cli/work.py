@@ -26,6 +26,7 @@ from backend.notices.subscribers import Book, tidy
 from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
 from backend.ops.reports import write_reports
+from backend.ops.restore import require_reconciled
 from backend.ops.sensors import READ_EVERY_SECONDS, ask_by_http, read_sensors, sensors_of
 from backend.ops.watch import Watcher
 from backend.sales.calling_off import give_back_cancelled
@@ -49,6 +50,7 @@ def work() -> None:
         signal.signal(number, lambda *_ignored: stop.set())
     services, transport = wire(settings), Transport()
     try:
+        require_reconciled(services.engine)
         typer.echo(_("The worker runs."))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         sending = Sending(services.engine, settings, Book(services.secret))

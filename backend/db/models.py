@@ -53,6 +53,8 @@ class Platform(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     platform_id: Mapped[bytes] = mapped_column(LargeBinary(16))
     created_ms: Mapped[int] = mapped_column(Millis)
+    # Set while a restored database waits for its reconciliation: no sales, no worker (backend.ops.reconcile).
+    restored: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Event(Base):

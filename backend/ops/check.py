@@ -68,7 +68,7 @@ def check_chain(connection: Connection, logs_of: Logs) -> Checked:
         tickets = connection.execute(select(Ticket.token_id).where(Ticket.event_id == event_id)).scalars().all()
         expected = {token for token in tickets if token is not None}
         index = select(Token.token_id, Token.owner).where(Token.event_id == event_id)
-        indexed = {token: owner for token, owner in connection.execute(index)}  # noqa: C416 - rows, not pairs
+        indexed = {row.token_id: row.owner for row in connection.execute(index)}
         count += len(minted)
         found = (
             ("a paid ticket has no token id", [token for token in tickets if token is None]),

@@ -7,7 +7,7 @@
 - Notifications may come late, twice, in any order, or not at all; each is signed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -56,6 +56,12 @@ class Provider(Protocol):
 
     def look_up(self, payment_id: UUID) -> Said | None:
         """What became of a payment; none if the provider never heard of it. Raises `Silent`."""
+
+    def taken_since(self, since: float) -> Iterable[Said]:
+        """Every payment that took money at `since` (Unix seconds) or later and did not give it back. Raises `Silent`.
+
+        After a restore it names what our database no longer knows.
+        """
 
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
         """Give money back (none: all that was taken), once for each `refund_id`, the idempotency key.

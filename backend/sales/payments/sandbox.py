@@ -138,6 +138,17 @@ class Sandbox:
             return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount, currency)
         return Said(payment_id, verdict, None, "card_declined" if verdict == "declined" else None)
 
+    def taken_since(self, since: float) -> list[Said]:
+        with self._answering():
+            rows = self._book.execute(
+                "SELECT payment_id, amount_minor, currency FROM charges c "
+                "WHERE taken_at >= ? AND taken_at <= ? AND amount_minor > "
+                "(SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r WHERE r.payment_id = c.payment_id) "
+                "ORDER BY taken_at",
+                (since, time.time()),
+            ).fetchall()
+        return [Said(UUID(name), "succeeded", f"sandbox-{name}", None, amount, money) for name, amount, money in rows]
+
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
         with self._answering():
             # Never more than was taken: a bank would refuse it.

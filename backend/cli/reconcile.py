@@ -1,0 +1,76 @@
+"""`truestub reconcile`: after a restore, compare with chain and payment provider, then open sales."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Annotated
+
+import typer
+
+from backend.cli.chain import chain_nodes
+from backend.errors import refuse
+from backend.i18n import gettext as _
+from backend.ops.reconcile import Reconciled, reconcile_all
+from backend.settings import settings_from
+from backend.wiring import wire
+
+
+def reconcile(
+    refund_unknown: Annotated[
+        bool, typer.Option("--refund-unknown", help="give back money that we know no order of")
+    ] = False,
+    made_at: Annotated[
+        str | None,
+        typer.Option("--made-at", help="for a database restored by other means: when its copy was made"),
+    ] = None,
+) -> None:
+    """Settle payments, bring back what only the chain knows, check, and open sales; exit code 1 if they stay closed."""
+    settings = settings_from(os.environ)
+    services = wire(settings)
+    try:
+        with chain_nodes(settings) as nodes:
+            holder = f"reconcile-{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+            done = reconcile_all(
+                services,
+                nodes,
+                holder,
+                refund_unknown=refund_unknown,
+                made_at=None if made_at is None else _unix(made_at),
+            )
+    finally:
+        services.close()
+    for line in _lines(done):
+        typer.echo(line)
+    raise typer.Exit(0 if done.opened is not None else 1)
+
+
+def _lines(done: Reconciled) -> list[str]:
+    found = done.recovered
+    lines = [
+        _("%d payments settled") % done.settled,
+        _("%d tickets got their numbers back from the chain") % found.numbered,
+        _("%d tickets sold after the backup brought back from the chain") % found.made,
+    ]
+    if found.seated:
+        lines.append(
+            _("%d of them have a seat that only their owners know: ask before you sell seats there") % found.seated
+        )
+    if done.refunded:
+        lines.append(_("%d payments without an order given back") % done.refunded)
+    elif done.unknown:
+        lines.append(_("Money was taken for orders we don't know; look at each, then run with --refund-unknown:"))
+        lines += [f"  {one}" for one in done.unknown]
+    if done.open_payments:
+        lines.append(_("%d payments are still open at the provider; run this again in a minute") % done.open_payments)
+    lines += list(done.problems)
+    closed = _("Sales stay closed.")
+    return [*lines, closed if done.opened is None else _("Sales are open again for %d events.") % done.opened]
+
+
+def _unix(text: str) -> float:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise refuse("bad_times", _("%s must look like 2030-06-15T18:00+02:00") % "--made-at") from error
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

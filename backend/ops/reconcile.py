@@ -1,0 +1,162 @@
+"""Compare a restored database with the payment provider and the chain before sales open (design 9).
+
+A restored database does not know what happened after its backup: it would sell minted seats again. So, in this order:
+settle every payment whose fate we don't know; find money that was taken and that we know nothing of; follow the chain
+to its head; bring tickets back that only the chain knows; check every promise; and only then open sales. Each step may
+be repeated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from sqlalchemy import Engine, func, select
+
+from backend.chain import leases
+from backend.chain.diagnosis import Kind
+from backend.chain.follow import Follower
+from backend.chain.leases import HeldLease
+from backend.chain.rpc import Node
+from backend.db.engine import read
+from backend.db.models import Payment
+from backend.errors import refuse
+from backend.i18n import gettext as _
+from backend.ops.check import check_rows
+from backend.ops.recovered import Recovered, recover
+from backend.ops.restore import mark, unmark, waiting
+from backend.sales.payments.flow import OPEN, find_payment, settle
+from backend.sales.payments.interface import Provider, Said, Silent
+from backend.sales.payments.reconcile import reconcile as settle_open
+from backend.settings import Settings
+from backend.wiring import Services
+
+MARGIN_SECONDS = 3600  # before the backup was made: payments may have been on their way
+WORKER_TASKS = ("chain", "batcher", "payments")  # leases a worker holds; none may run beside us
+MAX_ROUNDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was found and done. Sales are open if `opened` is not none; else the rest says why not."""
+
+    settled: int = 0
+    open_payments: int = 0  # whose provider has not said what became of them
+    unknown: tuple[UUID, ...] = ()  # payments that took money and that the database does not know
+    refunded: int = 0  # of the unknown
+    recovered: Recovered = field(default_factory=Recovered)
+    problems: tuple[str, ...] = ()
+    opened: int | None = None  # events on sale again
+
+
+def reconcile_all(
+    services: Services,
+    nodes: Sequence[Node],
+    holder: str,
+    *,
+    refund_unknown: bool = False,
+    made_at: float | None = None,
+) -> Reconciled:
+    """Do everything that can be done now. `made_at`: for a database restored by other means, when its copy was made."""
+    engine, settings = services.engine, services.settings
+    held = _alone(engine, holder)
+    try:
+        since = _since(engine, made_at)
+        done = Reconciled(settled=_settle(services, since))
+        done = replace(done, open_payments=_open(engine))
+        done = _find_unknown(engine, services.payments, done, since, refund=refund_unknown)
+        if settings.node_urls:
+            follow_to_head(engine, settings, nodes, held["chain"])
+        with engine.begin() as connection:
+            done = replace(done, recovered=recover(connection))
+        with read(engine) as connection:
+            done = replace(done, problems=check_rows(connection).problems)
+        if done.open_payments or done.problems or len(done.unknown) > done.refunded:
+            return done
+        with engine.begin() as connection:
+            return replace(done, opened=unmark(connection))
+    finally:
+        for one in held.values():
+            leases.release(engine, one)
+
+
+def follow_to_head(engine: Engine, settings: Settings, nodes: Sequence[Node], held: HeldLease) -> None:
+    """Apply every block the node has; refuses when no node of ours answers."""
+    follower = Follower(engine, settings.chain_id, settings.finality_blocks, rewinds_by_itself=False)
+    for _round in range(MAX_ROUNDS):
+        leases.take(engine, held.name, held.holder)
+        found = follower.follow(nodes, held)
+        if found.diagnosis.kind is not Kind.OK:
+            sentence = _("The chain is %s; sales can't open before it was asked. See: truestub chain status")
+            raise refuse("chain_not_ready", sentence % found.diagnosis.kind.value)
+        if not found.blocks:
+            return
+    raise refuse("chain_not_ready", _("The chain is too far ahead; run truestub reconcile again"))
+
+
+def _alone(engine: Engine, holder: str) -> dict[str, HeldLease]:
+    held: dict[str, HeldLease] = {}
+    for name in WORKER_TASKS:
+        lease = leases.take(engine, name, holder, seconds=60)
+        if lease is None:
+            for one in held.values():
+                leases.release(engine, one)
+            raise refuse("worker_runs", _("A worker runs on this database; stop truestub work and try again"))
+        held[name] = lease
+    return held
+
+
+def _since(engine: Engine, made_at: float | None) -> float:
+    with engine.begin() as connection:
+        found = waiting(connection)
+        if found is None:
+            if made_at is None:
+                raise refuse("not_restored", _("This database waits for no reconciliation; nothing was changed"))
+            mark(connection, int(made_at))
+            return made_at - MARGIN_SECONDS
+    return float(found["made_at"]) - MARGIN_SECONDS
+
+
+def _settle(services: Services, since: float) -> int:
+    """Everything the providers can tell of payments that we know."""
+    settled = 0
+    while count := settle_open(services.engine, services.tills, services.payments):
+        settled += count
+    for provider in services.payments.values():
+        for said in _taken(provider, since):
+            if _state(services.engine, said.payment_id) in (*OPEN, "declined"):
+                settle(services.engine, services.tills, find_payment(services.engine, said.payment_id), said)
+                settled += 1
+    return settled
+
+
+def _find_unknown(
+    engine: Engine, providers: Mapping[str, Provider], done: Reconciled, since: float, *, refund: bool
+) -> Reconciled:
+    unknown: list[UUID] = []
+    refunded = 0
+    for provider in providers.values():
+        for said in _taken(provider, since):
+            if _state(engine, said.payment_id) is None:
+                unknown.append(said.payment_id)
+                if refund:
+                    provider.refund(said.payment_id, said.payment_id, None)  # its own id is the key: once
+                    refunded += 1
+    return replace(done, unknown=tuple(unknown), refunded=refunded)
+
+
+def _taken(provider: Provider, since: float) -> list[Said]:
+    try:
+        return list(provider.taken_since(since))
+    except Silent as error:
+        sentence = _("The payment provider %s does not answer; sales can't open before it was asked")
+        raise refuse("provider_silent", sentence % provider.name) from error
+
+
+def _state(engine: Engine, payment_id: UUID) -> str | None:
+    with read(engine) as connection:
+        return connection.execute(select(Payment.state).where(Payment.id == payment_id)).scalar_one_or_none()
+
+
+def _open(engine: Engine) -> int:
+    with read(engine) as connection:
+        return connection.scalar(select(func.count()).where(Payment.state.in_(OPEN))) or 0

@@ -1,0 +1,81 @@
+"""Put a backup back: database and keys, with sales closed until `reconcile` has compared it with the world outside."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from nacl.public import PrivateKey
+from sqlalchemy import Connection, Engine, select, update
+
+from backend.db.clock import now_ms
+from backend.db.engine import make_engine, read
+from backend.db.migrate import upgrade
+from backend.db.models import Event, Platform
+from backend.errors import refuse
+from backend.i18n import gettext as _
+from backend.ops.backup import restore_database, unpack_backup
+from backend.settings import Settings
+
+
+def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
+    """Restore into the database and the key folder that `settings` name; the backup's manifest. Nothing is overwritten.
+
+    The database is marked: events on sale are paused and no worker starts until it is reconciled.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restoring-") as scratch:
+        unpacked = Path(scratch) / "unpacked"
+        manifest = unpack_backup(file, key, unpacked)
+        if settings.keys_dir.exists() and any(settings.keys_dir.iterdir()) and not _same(unpacked, settings.keys_dir):
+            raise refuse("keys_exist", _("There are other keys already; move them away first. Nothing was changed."))
+        restore_database(unpacked, settings.database_url)
+        if (unpacked / "keys").exists() and not settings.keys_dir.exists():
+            shutil.copytree(unpacked / "keys", settings.keys_dir)
+            settings.keys_dir.chmod(0o700)
+    engine = make_engine(settings.database_url)
+    try:
+        upgrade(engine)
+        with engine.begin() as connection:
+            mark(connection, int(str(manifest["made_at"])))
+    finally:
+        engine.dispose()
+    return manifest
+
+
+def mark(connection: Connection, made_at: int) -> None:
+    """Close sales until the database is reconciled with what happened since `made_at` (Unix seconds)."""
+    events = connection.scalars(select(Event.id).where(Event.state == "on_sale")).all()
+    restored = {"at_ms": now_ms(connection), "made_at": made_at, "events": [one.hex for one in events]}
+    connection.execute(update(Platform).values(restored=restored))
+    connection.execute(update(Event).where(Event.id.in_(events)).values(state="paused"))
+
+
+def unmark(connection: Connection) -> int:
+    """Sales may open: the events that were on sale are again; how many."""
+    found = waiting(connection) or {"events": []}
+    events = [UUID(one) for one in found["events"]]
+    opened = update(Event).where(Event.id.in_(events), Event.state == "paused").values(state="on_sale")
+    count = connection.execute(opened).rowcount
+    connection.execute(update(Platform).values(restored=None))
+    return count
+
+
+def waiting(connection: Connection) -> dict[str, Any] | None:
+    """What is known of a restore that waits for its reconciliation; none otherwise."""
+    found: dict[str, Any] | None = connection.scalar(select(Platform.restored))
+    return found
+
+
+def require_reconciled(engine: Engine) -> None:
+    """Refuse to work on a restored database."""
+    with read(engine) as connection:
+        if waiting(connection) is not None:
+            raise refuse("not_reconciled", _("This database was restored; run first: truestub reconcile"))
+
+
+def _same(unpacked: Path, keys: Path) -> bool:
+    backed_up = {path.name: path.read_bytes() for path in (unpacked / "keys").rglob("*") if path.is_file()}
+    there = {path.name: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
+    return backed_up == there

@@ -1,0 +1,257 @@
+"""An older backup put back never sells again what was sold since: it is compared with bank and chain first."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nacl.public import PrivateKey
+from sqlalchemy import func, select, update
+from sqlalchemy.engine import make_url
+
+from backend.app import create_app
+from backend.chain import leases
+from backend.chain.batcher import close_batches
+from backend.chain.jobs import enqueue_create_event
+from backend.chain.keys import ensure_chain_keys
+from backend.chain.worker import ChainWorker
+from backend.db.engine import read
+from backend.db.models import Event, Payment, Stock, Ticket, Token
+from backend.errors import Refused
+from backend.ops.backup import Made, make_backup
+from backend.ops.check import check_rows
+from backend.ops.drill import drill, newest_backup
+from backend.ops.reconcile import reconcile_all
+from backend.ops.restore import require_reconciled, restore
+from backend.sales.installation import ensure_platform
+from backend.settings import Settings, settings_from
+from backend.wiring import BANK_FILE, Services, wire
+from tests.backend.chain.conftest import anvil  # noqa: F401 - a fixture
+from tests.support.buyer import Buyer
+from tests.support.chain_node import ChainNode
+from tests.support.checker import check_chain
+from tests.support.postgres import PostgresServer
+from tests.support.shop import put_on_sale
+
+KEY = PrivateKey.from_seed(bytes(range(32)))
+OWNERS = ["0x" + bytes([number]).hex() * 20 for number in range(1, 4)]
+DEADLINE_SECONDS = 90
+CAPACITY = 9
+
+
+@dataclass
+class Site:
+    """An installation before and after its loss. The bank's book is the bank's: it is never lost with us."""
+
+    services: Services
+    folder: Path
+    request: pytest.FixtureRequest
+
+    def backup(self) -> Made:
+        return make_backup(self.services.settings, self.folder / "backups", KEY.public_key, time.time())
+
+    def lose_and_restore(self, made: Made, **settings: str) -> Services:
+        """Everything but the bank and the chain is gone; the backup is put back on another host."""
+        book = (self.services.settings.data_dir / BANK_FILE).read_bytes()
+        self.services.close()
+        after = settings_from(
+            {
+                "TRUESTUB_DATA_DIR": str(self.folder / "other"),
+                "TRUESTUB_DATABASE_URL": self._empty_database(),
+                "TRUESTUB_FINALITY_BLOCKS": "2",
+                **settings,
+            }
+        )
+        restore(after, made.file, KEY)
+        (after.data_dir / BANK_FILE).write_bytes(book)
+        self.services = wire(after)
+        return self.services
+
+    def _empty_database(self) -> str:
+        if make_url(self.services.settings.database_url).get_backend_name() == "sqlite":
+            return f"sqlite:///{self.folder}/restored.sqlite"
+        server: PostgresServer = self.request.getfixturevalue("postgres")
+        return server.create_database("template0")
+
+    def buyer(self) -> Buyer:
+        return Buyer(create_app(self.services).test_client())
+
+    def sell(self, quantity: int = 1, **more: Any) -> None:
+        buyer = self.buyer()
+        assert buyer.pay(buyer.held({"class": "floor", "quantity": quantity}, **more)).status_code == 200
+
+
+@pytest.fixture
+def site(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
+    services = wire(settings)
+    with services.engine.begin() as connection:
+        ensure_platform(connection)
+    put_on_sale(services.engine, floor=CAPACITY)
+    # WAL pages must be in the file that is copied as "the bank's".
+    assert services.bank is not None
+    services.bank._book.execute("PRAGMA journal_mode=DELETE")
+    site = Site(services, tmp_path, request)
+    yield site
+    site.services.close()
+
+
+def state_of(services: Services) -> str:
+    with read(services.engine) as connection:
+        return str(connection.scalar(select(Event.state)))
+
+
+def test_a_restored_shop_sells_nothing_and_no_worker_starts_before_it_is_reconciled(site: Site) -> None:
+    site.sell(2)
+    restored = site.lose_and_restore(site.backup())
+    assert state_of(restored) == "paused"
+    refused = site.buyer().order()
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "not_on_sale")
+    with pytest.raises(Refused, match="not_reconciled"):
+        require_reconciled(restored.engine)
+    done = reconcile_all(restored, [], "one")
+    assert (done.problems, done.unknown, done.opened) == ((), (), 1)
+    require_reconciled(restored.engine)
+    site.sell()
+
+
+def test_money_taken_after_the_backup_keeps_sales_closed_until_it_is_given_back(site: Site) -> None:
+    site.sell(2)
+    made = site.backup()
+    site.sell(3)
+    restored = site.lose_and_restore(made)
+    done = reconcile_all(restored, [], "one")
+    assert (len(done.unknown), done.opened) == (1, None)
+    assert state_of(restored) == "paused"
+    done = reconcile_all(restored, [], "one", refund_unknown=True)
+    assert (done.refunded, done.opened) == (1, 1)
+    assert restored.bank is not None
+    assert restored.bank.balance() == {"EUR": 2 * 4950}
+    with pytest.raises(Refused, match="not_restored"):
+        reconcile_all(restored, [], "one")
+
+
+def test_a_payment_that_was_open_at_the_backup_is_settled_by_what_the_bank_says(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.sales.payments.reconcile.ASK_AFTER_SECONDS", -60)
+    buyer = site.buyer()
+    assert buyer.pay(buyer.held(), "timeout_then_approve").status_code == 202
+    restored = site.lose_and_restore(site.backup())
+    done = reconcile_all(restored, [], "one")
+    assert (done.settled, done.opened) == (1, 1)
+    with read(restored.engine) as connection:
+        assert connection.scalar(select(Payment.state)) == "succeeded"
+        assert connection.scalar(select(func.count()).select_from(Ticket)) == 1
+
+
+def test_nothing_is_reconciled_beside_a_running_worker(site: Site) -> None:
+    restored = site.lose_and_restore(site.backup())
+    assert leases.take(restored.engine, "batcher", "a worker")
+    with pytest.raises(Refused, match="worker_runs"):
+        reconcile_all(restored, [], "one")
+    assert leases.take(restored.engine, "chain", "a worker"), "what was taken before is given back"
+
+
+def test_a_database_restored_by_other_means_can_be_reconciled_too(site: Site) -> None:
+    site.sell()
+    done = reconcile_all(site.services, [], "one", made_at=time.time())
+    assert done.opened == 1
+
+
+def test_a_backup_of_the_newest_state_passes_the_drill_and_a_broken_one_does_not(site: Site) -> None:
+    site.sell(2)
+    site.backup()
+    scratch = None if site.services.engine.dialect.name == "sqlite" else site._empty_database()
+    found = drill(newest_backup(site.folder / "backups"), KEY, scratch)
+    assert (found.checked.problems, found.checked.counts["tickets"]) == ((), 2)
+    with site.services.engine.begin() as connection:
+        connection.execute(update(Stock).values(sold=0))
+    time.sleep(1.1)  # backups are named by the second
+    site.backup()
+    scratch = None if scratch is None else site._empty_database()
+    assert any(
+        "stock says" in one for one in drill(newest_backup(site.folder / "backups"), KEY, scratch).checked.problems
+    )
+
+
+def test_a_truncated_backup_restores_nothing(site: Site) -> None:
+    made = site.backup()
+    made.file.with_name(made.file.name + ".sha256").unlink()
+    made.file.write_bytes(made.file.read_bytes()[:-1000])
+    folder = site.folder / "elsewhere"
+    settings = settings_from(
+        {"TRUESTUB_DATA_DIR": str(folder), "TRUESTUB_DATABASE_URL": f"sqlite:///{folder}/x.sqlite"}
+    )
+    with pytest.raises(Refused, match="damaged_backup"):
+        restore(settings, made.file, KEY)
+    assert list(folder.iterdir()) == []
+
+
+def chain_settings(services: Services, node: ChainNode) -> Settings:
+    return settings_from(
+        {
+            "TRUESTUB_DATA_DIR": str(services.settings.data_dir),
+            "TRUESTUB_DATABASE_URL": services.settings.database_url,
+            "TRUESTUB_NODE_URLS": node.url,
+            "TRUESTUB_FINALITY_BLOCKS": "2",
+        }
+    )
+
+
+def mint(services: Services, node: ChainNode) -> None:
+    """What the worker does, until every ticket is in the index."""
+    settings = chain_settings(services, node)
+    worker = ChainWorker(services.engine, settings, [node.node], ensure_chain_keys(settings))
+    held = leases.take(services.engine, "chain", "minter")
+    assert held is not None
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        close_batches(services.engine, 0)
+        worker.round(held)
+        leases.take(services.engine, "chain", "minter")
+        with read(services.engine) as connection:
+            tickets = connection.scalar(select(func.count()).select_from(Ticket))
+            tokens = connection.scalar(select(func.count()).select_from(Token))
+        if tickets == tokens:
+            break
+        assert time.monotonic() < deadline, "minting took too long"
+        time.sleep(0.1)
+    leases.release(services.engine, held)
+
+
+def test_seats_minted_after_the_backup_are_not_sold_again(
+    site: Site,
+    anvil: ChainNode,  # noqa: F811 - the fixture
+) -> None:
+    with site.services.engine.begin() as connection:
+        event_id = connection.execute(select(Event.id)).scalar_one()
+        enqueue_create_event(connection, event_id)
+    site.sell(2, owner=OWNERS[0])
+    mint(site.services, anvil)
+    site.sell(1, owner=OWNERS[1])  # paid, and not numbered yet when the backup is made
+    made = site.backup()
+    site.sell(3, owner=OWNERS[2])
+    mint(site.services, anvil)
+    restored = site.lose_and_restore(made, TRUESTUB_NODE_URLS=anvil.url)
+    done = reconcile_all(restored, [anvil.node], "one", refund_unknown=True)
+    assert (done.recovered.numbered, done.recovered.made) == (1, 3)
+    assert (done.problems, done.opened) == ((), 1)
+    with read(restored.engine) as connection:
+        assert check_rows(connection).problems == ()
+        assert connection.scalar(select(Stock.sold).where(Stock.class_number == 1)) == 6
+    answer = site.buyer().order({"class": "floor", "quantity": CAPACITY - 6 + 1})
+    assert answer.status_code == 409, "what is on the chain is sold"
+    site.sell(CAPACITY - 6, owner=OWNERS[1])
+    mint(restored, anvil)
+    assert check_chain(restored.engine, anvil.url).problems == []
+
+
+def test_without_its_chain_a_restored_shop_stays_closed(site: Site, anvil: ChainNode) -> None:  # noqa: F811 - the fixture
+    restored = site.lose_and_restore(site.backup(), TRUESTUB_NODE_URLS=anvil.url)
+    anvil.kill()
+    with pytest.raises(Refused, match="chain_not_ready"):
+        reconcile_all(restored, [anvil.node], "one")
+    assert state_of(restored) == "paused"
