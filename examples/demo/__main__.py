@@ -1,40 +1,15 @@
-"""`make demo`: tells the story, then stays up; `make demo EXIT=1` ends with 0, or 1 if a step failed."""
+"""`python -m examples.demo` is `make demo`. Ctrl-C ends it without a stack trace, even while it loads."""
 
-import argparse
 import signal
 import sys
-from pathlib import Path
-
-from examples.demo.screen import Screen
-from examples.demo.stage import DemoFailed, Stage
-from examples.demo.story import Story
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--exit", action="store_true", help="end after the story instead of staying up")
-    parser.add_argument("--folder", type=Path, default=Path("demo-data"), help="made anew each time")
-    chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_ignored: sys.exit(1))
-    screen = Screen()
-    stage: Stage | None = None
-    try:
-        stage = Stage(chosen.folder.resolve())
-        Story(stage, screen).tell()
-        screen.end("Every step did what it says.")
-        if not chosen.exit:
-            screen.fact(f"shop and API  {stage.url}    status  {stage.url}/status    node  {stage.node_url}")
-            screen.fact("Ctrl-C stops everything.")
-            signal.pause()
-    except DemoFailed as failure:
-        screen.bad(str(failure))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if stage is not None:
-            stage.close()
-    return 0
+    """The demo's exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a moment, in which nothing is begun
+    from examples.demo import tell  # noqa: PLC0415 - slow, so only once Ctrl-C is quiet
+
+    return tell.main()
 
 
 if __name__ == "__main__":
