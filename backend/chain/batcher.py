@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.chain.calldata import mint_calldata
 from backend.chain.jobs import NewJob, create_event_key, enqueue, job_id
-from backend.chain.logs import Status
 from backend.chain.marks import enqueue_marks
 from backend.db.bulk import Update, Writer
 from backend.db.clock import now_ms
@@ -18,6 +17,7 @@ from backend.db.engine import read
 from backend.db.models import Batch, ChainMark, Event, Stock, Ticket
 from backend.domain.batching import MAX_BATCH, Sold, Waiting, in_batch_order, is_due, mint_gas
 from backend.killpoints import reach
+from credential.tickets import Status
 
 _INDEX_BITS = 16
 VOID = ("refunded", "revoked")  # states of tickets that are minted only to be revoked

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from eth_hash.auto import keccak
 
-from backend.chain.logs import TICKETS_OF_A_WORD, WORD, Status
+from backend.chain.logs import TICKETS_OF_A_WORD, WORD
+from credential.tickets import Status
 
 
 def selector(signature: str) -> bytes:

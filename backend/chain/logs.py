@@ -7,22 +7,14 @@ somebody else's contract, or a lying node, says.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from eth_hash.auto import keccak
+
+from credential.tickets import Status
 
 WORD = 32
 ADDRESS = 20
 TICKETS_OF_A_WORD = 128
-
-
-class Status(IntEnum):
-    """A token's two status bits (SPEC 8.3)."""
-
-    VALID = 0
-    REDEEMED = 1
-    REVOKED = 2
-    SUSPENDED = 3
 
 
 @dataclass(frozen=True, slots=True)

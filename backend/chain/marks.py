@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Engine, Row, and_, func, insert, select, upda
 
 from backend.chain.calldata import mark_calldata, status_words
 from backend.chain.jobs import NewJob, enqueue
-from backend.chain.logs import TICKETS_OF_A_WORD, Status
+from backend.chain.logs import TICKETS_OF_A_WORD
 from backend.db.among import among, parts_of
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import ChainJob, ChainMark, GateRecord, Ticket, Token
 from backend.killpoints import reach
+from credential.tickets import Status
 
 NOT_BACK = ("queued", "signed", "sent")  # states of a job whose effect is not on the chain
 MARKED_AT_ONCE = 100  # tickets of a revocation: about 2.5 million gas

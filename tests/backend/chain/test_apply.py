@@ -22,13 +22,13 @@ from backend.chain.logs import (
     Minted,
     Moved,
     RawLog,
-    Status,
     decode,
     redeemed_tokens,
     topic,
 )
 from backend.db.models import Chain, ChainLog, Token
 from contracts import load_artifact
+from credential.tickets import Status
 
 CONTRACT = b"\xc0" * 20
 ZERO, CHAIN = bytes(20), 1

@@ -9,10 +9,10 @@ from backend.chain import abi, marks
 from backend.chain.batcher import close_batches
 from backend.chain.calldata import mark_calldata, status_words
 from backend.chain.key_jobs import mirror_keys
-from backend.chain.logs import Status
 from backend.chain.marks import ask_for_marks, enqueue_marks, is_pending
 from backend.db.models import Batch, ChainJob, ChainMark, Gate, GateRecord, KeyList, Stock, Ticket, Token
 from credential.keylist import KeyEntry, Reason, Role
+from credential.tickets import Status
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import OPERATOR, ChainPlatform, start_platform
 from tests.support.rows import CUSTODY, add_paid_tickets

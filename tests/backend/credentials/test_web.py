@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,8 +22,7 @@ from backend.credentials.publishing import publish
 from backend.credentials.signer_client import SignerClient
 from backend.db.models import Bundle as BundleRow
 from backend.db.models import Event, IdempotencyKey
-from backend.settings import settings_from
-from backend.wiring import Services, wire
+from backend.wiring import Services
 from credential.bundle import Bundle, verify_bundle
 from credential.codes import Credential, decode_credential
 from credential.delta import apply_delta
@@ -34,14 +32,6 @@ from tests.backend.credentials.serving import serving
 from tests.backend.credentials.world import HOUR, Sold, World, make_world
 
 ROOT = SigningKey(b"root of the web tests".ljust(32))
-
-
-@pytest.fixture
-def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
-    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
-    services = wire(settings)
-    yield services
-    services.close()
 
 
 @pytest.fixture

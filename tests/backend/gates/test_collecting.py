@@ -2,8 +2,6 @@
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,7 @@ from backend.credentials.keystore import KeyStore
 from backend.credentials.snapshot import snapshot
 from backend.db.models import GateRecord
 from backend.gates.records import LogRecord, RecordType, first_head, next_head, read_record
-from backend.settings import settings_from
-from backend.wiring import Services, wire
+from backend.wiring import Services
 from credential.bundle import Status
 from credential.ids import token_id
 from credential.results import Malformed
@@ -28,14 +25,6 @@ from verifier.verdict import Admission, Kind, SeenSerial
 
 LOG = bytes(range(16))
 AT = 1_900_000_000
-
-
-@pytest.fixture
-def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
-    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
-    services = wire(settings)
-    yield services
-    services.close()
 
 
 @pytest.fixture

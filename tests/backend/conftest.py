@@ -1,0 +1,18 @@
+"""What tests of several parts of the backend are given."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.settings import settings_from
+from backend.wiring import Services, wire
+
+
+@pytest.fixture
+def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
+    """Everything wired, on SQLite and on PostgreSQL."""
+    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
+    services = wire(settings)
+    yield services
+    services.close()
