@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from backend.db.clock import now_ms
 from backend.db.models import Event, GateRecord, LedgerEntry, Order, Outbox, Payment, Stock, Ticket
+from backend.sales import refunds
 from backend.sales.calling_off import Times, cancel_event, give_back_cancelled, postpone_event
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments import sandbox
@@ -137,6 +138,25 @@ def test_a_bank_that_repeats_itself_gives_back_once(services: Services, buyer: B
         connection.execute(update(Outbox).values(state="waiting"))
     settle_books(services)
     assert held_by_the_bank(services) == PRICE
+
+
+def test_a_refund_cut_short_before_its_commit_left_nothing_and_may_be_asked_for_again(
+    services: Services, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = buyer.bought(TWO)
+
+    def die(_place: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(refunds, "reach", die)
+        with pytest.raises(KeyboardInterrupt):
+            refund(services.engine, event_id(services), Wish(UUID(order["order_id"]), "organiser", "cut short"))
+    settle_books(services)
+    assert held_by_the_bank(services) == 2 * PRICE
+    assert buyer.give_back(order, key="the-very-same-key").status_code == 200
+    settle_books(services)
+    assert held_by_the_bank(services) == 0
 
 
 def test_sixteen_at_once_give_one_ticket_back_once(services: Services, buyer: Buyer) -> None:
