@@ -26,6 +26,7 @@ from backend.web import (
     status,
     subscriptions,
     tickets,
+    waiting_room,
 )
 from backend.web.language import current_language
 from backend.web.problems import install_problems
@@ -34,7 +35,22 @@ from backend.web.serving import Serving
 from backend.web.sessions import ThriftySessions
 from backend.wiring import Services, wire
 
-PARTS = (events, orders, finding, payments, probes, refunds, status, subscriptions, tickets, gates, apps, pages, desk)
+PARTS = (
+    events,
+    orders,
+    finding,
+    payments,
+    probes,
+    refunds,
+    status,
+    subscriptions,
+    tickets,
+    waiting_room,
+    gates,
+    apps,
+    pages,
+    desk,
+)
 
 GC_ALLOCATIONS = 20_000  # objects made between two looks at the young ones; Python's default is 700
 

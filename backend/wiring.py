@@ -18,6 +18,7 @@ from backend.sales.payments.interface import Provider
 from backend.sales.payments.sandbox import Sandbox
 from backend.sales.till.till import Tills
 from backend.settings import Settings
+from backend.waiting_room.desk import Desk
 
 BANK_FILE = "sandbox-bank.sqlite"  # the sandbox's own book, in the data folder
 
@@ -32,6 +33,7 @@ class Services:
     secret: bytes  # the installation's; order secrets and notification keys are derived from it
     signer: SignerClient
     tills: Tills
+    rooms: Desk
     payments: Mapping[str, Provider]
     bank: Sandbox | None  # the sandbox provider's other side, where there is one
 
@@ -64,6 +66,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         signer=SignerClient(settings.signer_socket),
         tills=Tills(make_engine(settings.database_url, ask_first=False)),
         payments={one.name: one for one in (free, cash, bank) if one is not None},
+        rooms=Desk(engine, secret),
         bank=bank,
     )
 

@@ -87,6 +87,19 @@ class Event(Base):
     __table_args__ = (CheckConstraint("number >= 0 AND number < 4096", name="number_is_12_bit"),)
 
 
+class WaitingRoom(Base):
+    """The waiting room of an on-sale. Its row is written when people come, never when they ask how they stand."""
+
+    __tablename__ = "waiting_rooms"
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    opens_ms: Mapped[int] = mapped_column(Millis)
+    starts_ms: Mapped[int] = mapped_column(Millis)
+    rate_per_minute: Mapped[int]
+    seed: Mapped[bytes] = mapped_column(Hash32)  # of the draw; nobody sees it before the start
+    early_count: Mapped[int] = mapped_column(server_default="0")
+    late_count: Mapped[int] = mapped_column(server_default="0")
+
+
 class TicketClass(Base):
     """A class of tickets and what the contract must know of it."""
 

@@ -16,6 +16,7 @@ from backend.domain.event_table import Table, bad
 from backend.domain.money import minor_digits, parse_amount
 from backend.errors import Refused
 from backend.i18n import gettext as _
+from backend.waiting_room.rules import MAX_RATE_PER_MINUTE
 
 MAX_FILE_BYTES = 4 * 1024 * 1024  # enough for a stadium's seat plan
 MAX_CLASSES = 255  # a class is one byte of a credential (SPEC 2); numbers start at 1
@@ -58,6 +59,14 @@ class ClassPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """The waiting room of the on-sale: it opens some time before the sale starts, and lets so many in a minute."""
+
+    opens_ms: int
+    rate_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
 class EventPlan:
     """An event as its organiser wants it. Times are Unix milliseconds."""
 
@@ -78,6 +87,7 @@ class EventPlan:
     refund_keep_bps: int = 0  # of the price, kept by the organiser then
     sale_starts_ms: int | None = None  # before it only with a presale code; none: on sale at once
     max_per_buyer: int | None = None  # tickets of one chain address
+    waiting_room: RoomPlan | None = None
 
 
 def parse_event_file(data: bytes) -> EventPlan:
@@ -91,6 +101,7 @@ def parse_event_file(data: bytes) -> EventPlan:
     _check_times(top, doors, starts, ends, freeze)
     currency = _currency(top)
     refund_until, refund_keep = _refunds(top, zone, doors)
+    sale_starts = _time(top, "sale_starts", zone) if top.has("sale_starts") else None
     plan = EventPlan(
         slug=top.slug("slug", 80),
         name=top.text("name", 200),
@@ -106,7 +117,8 @@ def parse_event_file(data: bytes) -> EventPlan:
         offline_policy=top.choice("offline_policy", OFFLINE_POLICIES, default="local"),
         classes=_classes(top, currency),
         refund_until_ms=refund_until,
-        sale_starts_ms=_time(top, "sale_starts", zone) if top.has("sale_starts") else None,
+        sale_starts_ms=sale_starts,
+        waiting_room=_waiting_room(top, zone, sale_starts),
         max_per_buyer=top.whole("max_per_buyer", 1, MAX_CAPACITY) if top.has("max_per_buyer") else None,
         refund_keep_bps=refund_keep,
     )
@@ -157,6 +169,20 @@ def _time(top: Table, key: str, zone: ZoneInfo) -> int:
     if not 0 < seconds <= LAST_SECOND:
         raise bad("bad_time", key, _("The year must be between 1970 and 2105"))
     return int(seconds) * 1000
+
+
+def _waiting_room(top: Table, zone: ZoneInfo, sale_starts: int | None) -> RoomPlan | None:
+    if not top.has("waiting_room"):
+        return None
+    table = top.table("waiting_room")
+    opens = _time(table, "opens", zone)
+    rate = table.whole("rate_per_minute", 1, MAX_RATE_PER_MINUTE)
+    table.finish()
+    if sale_starts is None:
+        raise bad("missing_key", "sale_starts", _("A waiting room needs the time at which the sale starts"))
+    if opens >= sale_starts:
+        raise bad("times_out_of_order", table.path("opens"), _("The waiting room opens before the sale starts"))
+    return RoomPlan(opens, rate)
 
 
 def _refunds(top: Table, zone: ZoneInfo, doors: int) -> tuple[int | None, int]:

@@ -3,6 +3,7 @@
 Each step is a transaction of its own and the whole may be run again at any point: what is there is left alone.
 """
 
+import secrets
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +14,14 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.db.clock import now_ms
-from backend.db.models import Event, Seat, SigningKey, Stock, TicketClass
+from backend.db.models import Event, Seat, SigningKey, Stock, TicketClass, WaitingRoom
 from backend.db.upsert import insert_missing
 from backend.domain.event_file import MAX_FILE_BYTES, EventPlan, parse_event_file
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach
 from backend.sales.installation import ensure_platform
+from backend.waiting_room.rules import SEED_BYTES
 from credential.ids import event_tag, key_id
 
 MAX_EVENTS = 4096  # an event's number is 12 bits of a compact code (SPEC 3)
@@ -176,6 +178,16 @@ def _insert(connection: Connection, plan: EventPlan, file_hash: bytes, event_id:
             for one in plan.classes
         ],
     )
+    if plan.waiting_room is not None and plan.sale_starts_ms is not None:
+        connection.execute(
+            insert(WaitingRoom).values(
+                event_id=event_id,
+                opens_ms=plan.waiting_room.opens_ms,
+                starts_ms=plan.sale_starts_ms,
+                rate_per_minute=plan.waiting_room.rate_per_minute,
+                seed=secrets.token_bytes(SEED_BYTES),
+            )
+        )
     seats = [
         {"event_id": event_id, "number": seat.number, "class_number": one.number, "label": seat.label}
         for one in plan.classes

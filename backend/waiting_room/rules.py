@@ -66,6 +66,25 @@ def phase_at(room: Room, now_ms: int) -> Phase | None:
     return Phase.EARLY if now_ms < room.starts_ms else Phase.LATE
 
 
+def arrive(room: Room, late_count: int, now_ms: int) -> tuple[Phase, int] | None:
+    """The phase of people who come now, and the number of the first; none before the room opens.
+
+    Who comes when the line is short stands at its end, not at a place whose turn has gone by.
+    """
+    phase = phase_at(room, now_ms)
+    if phase is None:
+        return None
+    if phase is Phase.EARLY:
+        return phase, room.early_count
+    gone_by = (now_ms - room.starts_ms) * room.rate_per_minute // 60_000 - room.early_count
+    return Phase.LATE, max(late_count, gone_by)
+
+
+def pass_ends_ms(room: Room, place: Place) -> int:
+    """Until when a place may be used once its turn has come."""
+    return room.starts_ms + rank_of(room, place) * 60_000 // room.rate_per_minute + ENTRY_MINUTES * 60_000
+
+
 def turn_of(room: Room, place: Place, now_ms: int) -> Turn:
     """Where the holder of `place` stands at `now_ms`."""
     if now_ms < room.starts_ms:

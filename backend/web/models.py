@@ -37,6 +37,17 @@ class OrderIn(Body):
     )
 
 
+class PlaceOut(BaseModel):
+    """A place in a waiting room. `ahead` is known from the start on; `pass` goes into the header `Waiting-Pass`."""
+
+    place: str
+    state: Literal["too_early", "waiting", "enter", "missed"]
+    ahead: int | None
+    wait_seconds: int
+    starts_at: str
+    leave: str | None = Field(alias="pass")
+
+
 class ExtendIn(Body):
     """More time to pay. `until` is the order's `hold_expires_at` as the buyer saw it: asking twice extends once."""
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, request
 from sqlalchemy import Engine
 
 from backend.domain.ids import new_id
@@ -18,6 +18,7 @@ from backend.sales.words import refusal
 from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
 from backend.web.problems import problem
 from backend.web.requests import bearer, keyed, reply, services, takes
+from backend.web.waiting_room import PASS_HEADER
 
 JSON = "application/json"
 
@@ -35,6 +36,7 @@ def create_order(slug: str, key: str, body: OrderIn) -> Response:
     event_id = parts.tills.event_id(slug)
     if event_id is None:
         raise refuse("unknown_event", _("There is no such event"))
+    parts.rooms.require_pass(event_id, request.headers.get(PASS_HEADER))
     answer = orders.hold(
         parts.tills,
         parts.secret,
@@ -91,13 +93,13 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     provider = parts.shop_payments.get(body.method)
     if provider is None:
         raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.shop_payments)))
-    request = StartPayment(
+    wish = StartPayment(
         order_id,
         new_id(int(parts.clock() * 1000)),
         provider.name,
         orders.make_key(orders.PAYMENT_SCOPE, order_id, key, [body.method, body.token]),
     )
-    paid = pay(parts.engine, parts.tills, provider, event_id, request, body.token)
+    paid = pay(parts.engine, parts.tills, provider, event_id, wish, body.token)
     if isinstance(paid, No):
         raise Refused(refusal(paid))
     return _payment_answer(parts.engine, paid)

@@ -20,6 +20,7 @@ from backend.sales.catalogue import describe_event, list_events
 from backend.sales.order_list import open_holds
 from backend.sales.words import in_words
 from backend.web.pages.mine import orders_here, remember
+from backend.web.pages.waiting import PASS_COOKIE, must_wait
 from backend.web.requests import services
 
 MAX_FORM_CHARACTERS = 64  # of the name that a page gives itself
@@ -40,7 +41,10 @@ def events() -> ResponseReturnValue:
 
 def event(slug: str) -> ResponseReturnValue:
     """One event, and the form to choose tickets."""
-    return _page(_found(slug), MultiDict(), secrets.token_urlsafe(12))
+    found = _found(slug)
+    if must_wait(UUID(found["id"])):
+        return redirect(f"/events/{slug}/waiting", HTTPStatus.SEE_OTHER)
+    return _page(found, MultiDict(), secrets.token_urlsafe(12))
 
 
 def choose(slug: str) -> ResponseReturnValue:
@@ -51,6 +55,7 @@ def choose(slug: str) -> ResponseReturnValue:
     try:
         lines = _wanted(found, request.form)
         event_id = UUID(found["id"])
+        parts.rooms.require_pass(event_id, request.cookies.get(PASS_COOKIE))
         order_id = new_id(int(parts.clock() * 1000))
         held = orders.hold(parts.tills, parts.secret, event_id, order_id, lines, None, _key(form, lines))
     except Refused as refused:
