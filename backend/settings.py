@@ -36,6 +36,8 @@ class Settings:
     mail_from: str  # whom our mails come from
     alert_urls: tuple[str, ...]  # where operators are told of incidents, as apprise writes addresses
     metrics_token: str  # whoever scrapes /metrics sends it as a bearer; empty: nobody may in production
+    terms_version: str  # kept with each order that agreed to them
+    keep_personal_days: int  # after an event; then names and addresses of its buyers are erased
     environment: str  # production | development
     kill_at: str  # for tests only, see backend.killpoints
 
@@ -76,6 +78,8 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         mail_from=get.text("MAIL_FROM", "truestub@localhost"),
         alert_urls=tuple(part.strip() for part in get.text("ALERT_URLS", "").split(",") if part.strip()),
         metrics_token=get.text("METRICS_TOKEN", ""),
+        terms_version=get.text("TERMS_VERSION", "1")[:20],
+        keep_personal_days=get.whole("KEEP_PERSONAL_DAYS", 180, 1, 3650),
         environment=environment,
         kill_at=get.text("KILL_AT", ""),
     )

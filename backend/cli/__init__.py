@@ -39,6 +39,7 @@ GROUPS = {  # name of the group -> module with an `app`
     "event": "event",
     "ledger": "ledger",
     "code": "codes",
+    "privacy": "privacy",
     "signer": "signer",
     "keys": "keys",
     "gate": "gates",

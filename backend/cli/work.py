@@ -29,6 +29,7 @@ from backend.ops.reports import write_reports
 from backend.ops.restore import require_reconciled
 from backend.ops.sensors import READ_EVERY_SECONDS, ask_by_http, read_sensors, sensors_of
 from backend.ops.watch import Watcher
+from backend.privacy.rights import erase_due
 from backend.sales.calling_off import give_back_cancelled
 from backend.sales.expiry import expire_holds
 from backend.sales.payments.delivery import deliver
@@ -87,6 +88,7 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
     sensors = sensors_of(settings.data_dir)
     tasks += [
         Task("reports", 2.0, lambda _held: write_reports(engine)),
+        Task("privacy", 3600.0, lambda _held: erase_due(engine, services.secret)),
         Task("forget", 600.0, lambda _held: tidy(engine)),
         Task("sensors", READ_EVERY_SECONDS, lambda _held: read_sensors(engine, sensors, ask_by_http)),
         Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, sending.send)),

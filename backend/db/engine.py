@@ -22,7 +22,9 @@ def make_engine(url: str, *, ask_first: bool = True) -> Engine:
     since it runs its batches again when a connection turns out to be dead.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+        engine = create_engine(
+            url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -30,6 +32,7 @@ def make_engine(url: str, *, ask_first: bool = True) -> Engine:
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     return create_engine(
         url,
+        hide_parameters=True,  # an error is logged with its statement, never with what somebody wrote
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_pre_ping=ask_first,

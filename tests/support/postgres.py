@@ -118,6 +118,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def binary(name: str) -> str:
+    """The path of one of PostgreSQL's own programs."""
+    return str(_binaries() / name)
+
+
 def _binaries() -> Path:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (folder / "initdb").exists():

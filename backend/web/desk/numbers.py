@@ -54,7 +54,7 @@ def download(slug: str) -> ResponseReturnValue:
     event = desk_event(engine, slug)
     note("export", f"event:{slug}")
     headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
-    return Response(export(engine, event["id"]), mimetype="text/csv", headers=headers)
+    return Response(export(engine, services().secret, event["id"]), mimetype="text/csv", headers=headers)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -4,16 +4,20 @@ import secrets
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import render_template, request
+from flask import flash, render_template, request
 from flask.typing import ResponseReturnValue
 
 from backend.desk.events import desk_event
-from backend.desk.finding import event_and_order, find_orders
+from backend.desk.finding import MAX_FOUND, event_and_order, find_orders
 from backend.desk.refunds import REASONS, paid_by, refunds_of
-from backend.errors import refuse
+from backend.desk.roles import may
+from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.privacy.contacts import Contact, checked_contact, consent_of, contacts_of, keep_contact, orders_by_mail
+from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
-from backend.web.desk.guard import needs, see_other
+from backend.web.desk.guard import needs, note, see_other, signed
+from backend.web.desk.helping import CHECKS
 from backend.web.requests import services
 
 
@@ -22,6 +26,7 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/orders", view_func=search)
     bp.add_url_rule("/orders", view_func=find, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>", view_func=order)
+    bp.add_url_rule("/orders/<uuid:order_id>/contact", view_func=correct, methods=["POST"])
 
 
 @needs("find_orders")
@@ -34,7 +39,11 @@ def search() -> ResponseReturnValue:
 def find() -> ResponseReturnValue:
     """What was found; the order itself if it is one alone."""
     wanted = request.form.get("wanted", "")
-    found = find_orders(services().engine, wanted)
+    parts = services()
+    if "@" in wanted and may(signed().role, "see_buyers"):
+        found = order_heads(parts.engine, orders_by_mail(parts.engine, parts.secret, wanted)[:MAX_FOUND])
+    else:
+        found = find_orders(parts.engine, wanted)
     if len(found) == 1:
         return see_other(f"/desk/orders/{found[0].order_id}")
     return render_template("desk/orders.html", found=found, wanted=wanted)
@@ -55,7 +64,36 @@ def order(order_id: UUID) -> ResponseReturnValue:
         event=event,
         names=names,
         refunds=refunds_of(engine, order_id),
+        contact=_contact(order_id) if may(signed().role, "see_buyers") else None,
+        consent=consent_of(engine, order_id),
         provider=paid_by(engine, order_id),
         reasons=REASONS,
         form=secrets.token_urlsafe(12),
     )
+
+
+@needs("see_buyers")
+def correct(order_id: UUID) -> ResponseReturnValue:
+    """Mend a wrong name or address, after a check. The log says that it was done, never what was written."""
+    parts = services()
+    if event_and_order(parts.engine, order_id) is None:
+        raise refuse("unknown_order", _("There is no such order"))
+    there = see_other(f"/desk/orders/{order_id}")
+    checked = request.form.getlist("checked")
+    if not checked or not set(checked) <= set(CHECKS):
+        flash(_("Say what the buyer showed you"))
+        return there
+    try:
+        contact = checked_contact(request.form.get("mail", ""), request.form.get("name", ""))
+    except Refused as refused:
+        flash(refused.refusal.sentence)
+        return there
+    note("contact_change", f"order:{order_id}", checked=sorted(checked))
+    with parts.engine.begin() as connection:
+        keep_contact(connection, parts.secret, order_id, contact, parts.settings.keep_personal_days)
+    return there
+
+
+def _contact(order_id: UUID) -> Contact:
+    parts = services()
+    return contacts_of(parts.engine, parts.secret, [order_id]).get(order_id, Contact())

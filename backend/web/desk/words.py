@@ -25,6 +25,10 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "refund": lambda: _("gave money back"),
     "sell_cash": lambda: _("sold for cash"),
     "help": lambda: _("handed an order to another phone"),
+    "contact_change": lambda: _("corrected a buyer's name or address"),
+    "privacy_export": lambda: _("exported a person's data"),
+    "privacy_erase": lambda: _("erased a person's data"),
+    "privacy_retention": lambda: _("erased what was kept long enough"),
     "account_renew": lambda: _("renewed an account's password and second factor"),
 }
 REASON_WORDS: dict[str, Callable[[], str]] = {

@@ -14,6 +14,7 @@ from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import StartPayment
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.privacy.contacts import Contact, agree, checked_contact, keep_contact
 from backend.sales import orders
 from backend.sales.catalogue import describe_event
 from backend.sales.order_list import order_heads
@@ -37,6 +38,7 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/orders/<uuid:order_id>/pay", view_func=pay_order, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>/release", view_func=give_back, methods=["POST"])
     bp.add_url_rule("/wallet/orders", view_func=hand_over)
+    bp.add_url_rule("/terms", view_func=terms)
 
 
 def mine() -> ResponseReturnValue:
@@ -68,8 +70,15 @@ def order(order_id: UUID) -> ResponseReturnValue:
         **facts(order_id),
         form=secrets.token_urlsafe(12),
         sandbox=parts.bank is not None,
+        terms_version=parts.settings.terms_version,
         receipt=f"{RECEIPT_MARK} {parts.settings.public_url} {order_id} {secret}",
     )
+
+
+def terms() -> ResponseReturnValue:
+    """What is agreed to by paying, and what becomes of personal data."""
+    settings = services().settings
+    return render_template("terms.html", version=settings.terms_version, days=settings.keep_personal_days)
 
 
 def facts(order_id: UUID) -> dict[str, Any]:
@@ -98,6 +107,11 @@ def pay_order(order_id: UUID) -> ResponseReturnValue:
     if provider is None or not form:
         flash(_("Choose how to pay"))
         return there
+    try:
+        _keep_what_was_left(order_id)
+    except Refused as refused:
+        flash(refused.refusal.sentence)
+        return there
     key = orders.make_key(orders.PAYMENT_SCOPE, order_id, form, [method, token])
     started = StartPayment(order_id, new_id(int(parts.clock() * 1000)), provider.name, key)
     try:
@@ -108,6 +122,16 @@ def pay_order(order_id: UUID) -> ResponseReturnValue:
     if isinstance(paid, No) and paid.code != "already_paid":
         flash(refusal(paid).sentence)
     return there
+
+
+def _keep_what_was_left(order_id: UUID) -> None:
+    """The buyer's name and address, sealed, if any; and what was agreed to."""
+    parts, form = services(), request.form
+    contact = checked_contact(form.get("mail", ""), form.get("name", ""))
+    with parts.engine.begin() as connection:
+        if contact != Contact():  # a second attempt to pay, with empty fields, takes nothing away
+            keep_contact(connection, parts.secret, order_id, contact, parts.settings.keep_personal_days)
+        agree(connection, order_id, parts.settings.terms_version, news="news" in form and bool(contact.mail))
 
 
 def give_back(order_id: UUID) -> ResponseReturnValue:

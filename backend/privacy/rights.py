@@ -1,0 +1,124 @@
+"""What a person may ask for: everything we have about them, and to be forgotten. Forgetting is deleting their key.
+
+Orders, tickets and money stay, as the law on accounts wants it; nothing in them names anybody. The audit log says that
+it was done, never for whom.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, delete, func, select, text
+
+from backend.db.clock import now_ms
+from backend.db.engine import read
+from backend.db.models import Event, Order
+from backend.db.privacy import OrderConsent, Person, PersonalField
+from backend.desk import audit
+from backend.errors import refuse
+from backend.i18n import gettext as _
+from backend.privacy.contacts import mail_index, opened_key
+from backend.privacy.sealing import unseal
+from backend.sales.answers import rfc3339
+
+AT_ONCE = 500  # people forgotten in one run
+
+
+def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
+    """All personal data kept under this address and what belongs to it, ready for JSON; refuses `unknown_person`."""
+    with read(engine) as connection:
+        person = connection.execute(select(Person).where(Person.mail_index == mail_index(secret, mail))).one_or_none()
+        if person is None:
+            raise _unknown()
+        key = opened_key(secret, person.id, person.key)
+        fields = connection.execute(select(PersonalField).where(PersonalField.person_id == person.id)).all()
+        orders = {UUID(one.row_id) for one in fields}
+        query = (
+            select(Order, Event.name.label("event"), OrderConsent.terms_version, OrderConsent.news)
+            .join(Event, Event.id == Order.event_id)
+            .outerjoin(OrderConsent, OrderConsent.order_id == Order.id)
+            .where(Order.id.in_(orders))
+            .order_by(Order.created_ms)
+        )
+        rows = connection.execute(query).all()
+    told: dict[UUID, dict[str, str]] = {}
+    for one in fields:
+        value = unseal(key, one.sealed, (one.table_name, one.row_id, one.column_name)).decode()
+        told.setdefault(UUID(one.row_id), {})[one.column_name] = value
+    return {
+        "kept_since": rfc3339(person.created_ms),
+        "kept_until": rfc3339(person.keep_until_ms),
+        "orders": [
+            {
+                "order_id": str(row.id),
+                "event": row.event,
+                "state": row.state,
+                "quantity": row.quantity,
+                "total_minor": row.total_minor,
+                "currency": row.currency,
+                "made_at": rfc3339(row.created_ms),
+                "terms_version": row.terms_version,
+                "news": row.news,
+                **told[row.id],
+            }
+            for row in rows
+        ],
+    }
+
+
+def erase_person(engine: Engine, secret: bytes, actor: str, mail: str) -> int:
+    """Forget the person of this address; how many values became unreadable. Refuses `unknown_person`."""
+    with engine.begin() as connection:
+        _wipe_pages(connection)
+        query = select(Person.id).where(Person.mail_index == mail_index(secret, mail))
+        person_id = connection.execute(query).scalar_one_or_none()
+        if person_id is None:
+            raise _unknown()
+        count = _forget(connection, [person_id])
+        audit.append(connection, secret, actor, "privacy_erase", "person", values=count)
+    _sweep_out(engine)
+    return count
+
+
+def erase_due(engine: Engine, secret: bytes) -> int:
+    """Forget everybody whose time has come; how many people. Run by the worker."""
+    with engine.begin() as connection:
+        _wipe_pages(connection)
+        query = select(Person.id).where(Person.keep_until_ms <= now_ms(connection)).limit(AT_ONCE)
+        due = list(connection.scalars(query))
+        if due:
+            count = _forget(connection, due)
+            audit.append(connection, secret, "worker", "privacy_retention", "people", people=len(due), values=count)
+    if due:
+        _sweep_out(engine)
+    return len(due)
+
+
+def _forget(connection: Connection, people: list[UUID]) -> int:
+    mine = PersonalField.person_id.in_(people)
+    count = connection.execute(select(func.count()).select_from(PersonalField).where(mine)).scalar_one()
+    connection.execute(delete(PersonalField).where(mine))
+    connection.execute(delete(Person).where(Person.id.in_(people)))
+    return int(count)
+
+
+def _wipe_pages(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA secure_delete=ON"))  # what is deleted is written over with zeros
+
+
+def _sweep_out(engine: Engine) -> None:
+    """Take deleted keys out of the database's files too, as far as nobody is still reading them."""
+    if engine.dialect.name == "sqlite":
+        raw = engine.raw_connection()  # a checkpoint is refused inside a transaction, and the engine always begins one
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in ("people", "personal_fields"):
+            connection.execute(text(f"VACUUM {table}"))
+
+
+def _unknown() -> Exception:
+    return refuse("unknown_person", _("Nothing is kept under this address"))
