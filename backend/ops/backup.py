@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from nacl.public import PrivateKey, PublicKey
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from backend.errors import refuse
 from backend.i18n import gettext as _
@@ -126,7 +127,7 @@ def _copy_sqlite(source: Path, target: Path) -> None:
 def _run(database_url: str, tool: str, *arguments: str) -> None:
     """Run a PostgreSQL tool on a database; a password goes by the environment, so that `ps` does not show it."""
     url = make_url(database_url)
-    place = url.set(drivername="postgresql", password=None).render_as_string()
+    place = libpq_url(url)
     environ = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
     program = shutil.which(tool) or str(next(_installed(tool), tool))
     command = [program, *arguments, f"--dbname={place}"]
@@ -140,6 +141,17 @@ def _run(database_url: str, tool: str, *arguments: str) -> None:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["?"]
         raise refuse("dump_failed", _("%(tool)s failed: %(error)s") % {"tool": tool, "error": lines[-1]})
+
+
+def libpq_url(url: URL) -> str:
+    """As PostgreSQL's own tools want it, without a password: several hosts stand before the path, with commas."""
+    plain = url.set(drivername="postgresql")._replace(password=None)  # `set` takes none for "leave it"
+    hosts = plain.query.get("host")
+    if not isinstance(hosts, tuple):
+        return plain.render_as_string()
+    user = f"{quote(plain.username, safe='')}@" if plain.username else ""
+    rest = {name: str(value) for name, value in plain.query.items() if name != "host"}
+    return f"postgresql://{user}{','.join(hosts)}/{plain.database or ''}" + (f"?{urlencode(rest)}" if rest else "")
 
 
 def _installed(program: str) -> Iterator[Path]:

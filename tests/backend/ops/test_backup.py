@@ -11,7 +11,7 @@ from backend.db.engine import make_engine
 from backend.db.migrate import is_current
 from backend.db.models import Platform
 from backend.errors import Refused
-from backend.ops.backup import SUFFIX, make_backup, restore_database, unpack_backup
+from backend.ops.backup import SUFFIX, libpq_url, make_backup, restore_database, unpack_backup
 from backend.settings import Settings, settings_from
 from tests.support.postgres import PostgresServer
 
@@ -89,3 +89,17 @@ def test_a_restore_never_writes_over_a_database(settings: Settings, tmp_path: Pa
     unpack_backup(made.file, KEY, tmp_path / "unpacked")
     with pytest.raises(Refused):
         restore_database(tmp_path / "unpacked", settings.database_url)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("postgresql://ada:secret@db/x", "postgresql://ada@db/x"),
+        (
+            "postgresql://ada@/x?host=a:1&host=b:2&target_session_attrs=read-write",
+            "postgresql://ada@a:1,b:2/x?target_session_attrs=read-write",
+        ),
+    ],
+)
+def test_postgresql_tools_are_told_every_host_and_no_password(ours: str, theirs: str) -> None:
+    assert libpq_url(make_url(ours)) == theirs
