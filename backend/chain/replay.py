@@ -11,7 +11,7 @@ middle, it begins again: on a development chain from the common block, elsewhere
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from backend.db.models import ChainAttempt, ChainContract, ChainLog, ChainTransa
 
 STEP_SECONDS = 60.0  # deadline of a block that is made again; it may hold hundreds of batches
 MIN_RAW_BYTES = 2
+NAMED = 1_000  # tokens and transactions that a diagnosis lists one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,12 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is sent again above the common block, and what can't be."""
+    """What is sent again above the common block, with the ids of the tokens it concerns, and what can't be."""
 
     ancestor: int
     steps: tuple[Step, ...]
     lost: tuple[Lost, ...] = field(default=())
+    tokens: tuple[int, ...] = field(default=())
 
     @property
     def count(self) -> int:
@@ -93,7 +95,8 @@ def plan_replay(engine: Engine, node: Node, chain: int, ancestor: int) -> Plan:
         for number, group in groupby(sound, key=lambda pair: pair[0].block_number)
         if (pairs := list(group))
     ]
-    return Plan(ancestor, tuple(steps), tuple(lost))
+    concerned = {token for _row, sent in sound for _event_id, token in tokens.get(sent.hash, ())}
+    return Plan(ancestor, tuple(steps), tuple(lost), tuple(sorted(concerned)))
 
 
 def play(node: Node, plan: Plan, keep: Callable[[], object]) -> list[tuple[bytes, str]]:
@@ -131,7 +134,7 @@ def with_failed(engine: Engine, chain: int, plan: Plan, failed: Sequence[tuple[b
         for hash_, reason in failed
         if hash_ in tokens and hash_ not in signed
     ]
-    return Plan(plan.ancestor, plan.steps, (*plan.lost, *more))
+    return replace(plan, lost=(*plan.lost, *more))
 
 
 def settle_lost(connection: Connection, chain: int, lost: Sequence[Lost]) -> None:
@@ -148,6 +151,8 @@ def as_detail(plan: Plan) -> dict[str, Any]:
     """For the diagnosis's row and the report."""
     return {
         "replayed": plan.count,
+        "tokens_replayed": list(plan.tokens[:NAMED]),
+        "hashes_replayed": ["0x" + sent.hash.hex() for step in plan.steps for sent in step.transactions][:NAMED],
         "not_reproduced": [
             {
                 "hash": "0x" + lost.hash.hex(),

@@ -191,8 +191,12 @@ class Story:
             self._start_node(self.saved_state)
         with screen.step("diagnosed: rolled back"):
             diagnosis = stage.wait_for("the diagnosis", self._rolled_back, DIAGNOSIS_SECONDS)
-        screen.fact("tokens the chain had lost: " + ", ".join(map(str, diagnosis["tokens_lost"])))
-        for hash_ in diagnosis["hashes_sent_again"]:
+        lost = [*diagnosis.get("tokens_replayed", ()), *diagnosis["tokens_lost"]]
+        again = [*diagnosis.get("hashes_replayed", ()), *diagnosis["hashes_sent_again"]]
+        if not lost or not again:
+            raise DemoFailed(f"the diagnosis names no lost token or no transaction: {diagnosis}")
+        screen.fact("tokens the chain had lost: " + ", ".join(map(str, lost)))
+        for hash_ in again:
             screen.fact(f"sent again, the very same bytes: {hash_}")
         with screen.step("everything sold is on the chain, exactly once"):
             self._minted("ada")
