@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint
+.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint bench-index
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -69,6 +69,9 @@ contracts: setup ## compile the contracts and write the artifacts
 
 gas-snapshot: setup ## measure the gas of every external function and write tests/contracts/gas.snapshot
 	@WRITE_GAS_SNAPSHOT=1 $(BIN)/python -m pytest -q tests/contracts/test_gas_snapshot.py
+
+bench-index: setup ## measure the index read again from the chain, beside the node's raw rate
+	@$(BIN)/python -m tests.benchmarks.indexing
 
 bench-gas: setup ## gas beside OpenZeppelin, ERC721A and Solady; WRITE=1 writes docs/gas.md
 	@$(BIN)/python -m tests.benchmarks.gas $(if $(WRITE),--write,)

@@ -5,14 +5,16 @@ that no block was made meanwhile, and replace the file in one step.
 """
 
 import gzip
+import json
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.chain.rpc import Node
+from backend.chain.rpc import Call, Node, one
 from backend.errors import refuse
 from backend.i18n import gettext as _
 
@@ -66,7 +68,8 @@ def save_state(node: Node, path: Path) -> int:
     The file is either the old one or the new one, whole and on disk. Raises `NodeError`, or `OSError` if there is no
     room; then the old file is untouched.
     """
-    number, state = _dump(node)
+    number, dump = _dump(node)
+    state = _without_strays(node, dump)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("wb") as file:
@@ -91,6 +94,32 @@ def _dump(node: Node) -> tuple[int, bytes]:
         number, _hash = _head(node)
         dump = node.call("anvil_dumpState", deadline_seconds=DUMP_SECONDS)
     return number, gzip.decompress(bytes.fromhex(dump[2:]))
+
+
+def _without_strays(node: Node, state: bytes) -> bytes:
+    """Only the blocks of the node's own chain.
+
+    anvil also dumps the first block it made by itself before it loaded a state, and blocks it has rolled back; when it
+    loads such a dump, any of several blocks of one height becomes the chain's, the first block included.
+    """
+    saved = json.loads(state)
+    blocks = saved.get("blocks", [])
+    heights = Counter(int(block["header"]["number"], 16) for block in blocks)
+    doubled = sorted(height for height, count in heights.items() if count > 1)
+    if not doubled:
+        return state
+    calls = [Call("eth_getBlockByNumber", (hex(height), False)) for height in doubled]
+    own = dict(zip(doubled, map(one, node.batch(calls, DUMP_SECONDS)), strict=True))
+    saved["blocks"] = [block for block in blocks if _is_own(block["header"], own)]
+    return json.dumps(saved).encode()
+
+
+def _is_own(header: dict[str, str], own: dict[int, dict[str, str]]) -> bool:
+    known = own.get(int(header["number"], 16))
+    if known is None:
+        return True
+    same_time = int(header["timestamp"], 16) == int(known["timestamp"], 16)
+    return same_time and all(header[name] == known[name] for name in ("parentHash", "stateRoot", "transactionsRoot"))
 
 
 @contextmanager

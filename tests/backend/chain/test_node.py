@@ -1,6 +1,8 @@
 """A saved state is whole, and a node started from it has forgotten exactly what came later."""
 
+import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,21 @@ def test_a_node_restored_from_an_older_state_has_its_blocks_and_forgets_what_cam
     assert anvil.call("eth_getTransactionReceipt", before)["status"] == "0x1"
     assert anvil.call("eth_getTransactionReceipt", after) is None
     assert int(anvil.call("eth_getTransactionCount", SENDER, "latest"), 16) == 1
+
+
+def test_a_node_restarted_again_and_again_keeps_its_first_block_and_no_stray_ones(anvil: ChainNode) -> None:
+    """A node that loaded a state has two first blocks in its dump: its own, and the one it made before it loaded."""
+    first = anvil.call("eth_getBlockByNumber", "0x0", False)["hash"]
+    for generation in range(3):
+        anvil.mine(2)
+        anvil.call("anvil_rollback", 1)
+        saved = anvil.save(f"state-{generation}")
+        heights = [block["header"]["number"] for block in json.loads(saved.read_bytes())["blocks"]]
+        assert len(heights) == len(set(heights))
+        anvil.kill()
+        time.sleep(1.1)  # a first block is named by its second
+        anvil.start(saved)
+        assert anvil.call("eth_getBlockByNumber", "0x0", False)["hash"] == first
 
 
 def test_a_state_larger_than_a_block_time_is_saved_with_mining_paused_and_mining_goes_on(anvil: ChainNode) -> None:
