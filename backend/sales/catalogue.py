@@ -104,14 +104,16 @@ def _classes(connection: Connection, event: Any, *, with_seats: bool) -> list[di
 def _seats(connection: Connection, event_id: UUID) -> dict[int, list[dict[str, Any]]]:
     claims = (SeatClaim.event_id == Seat.event_id) & (SeatClaim.seat_number == Seat.number)
     query = (
-        select(Seat.class_number, Seat.label, SeatClaim.order_id)
+        select(Seat.class_number, Seat.number, Seat.label, SeatClaim.order_id)
         .outerjoin(SeatClaim, claims)
         .where(Seat.event_id == event_id)
         .order_by(Seat.number)
     )
     found: dict[int, list[dict[str, Any]]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.class_number, []).append({"label": row.label, "free": row.order_id is None})
+        found.setdefault(row.class_number, []).append(
+            {"number": row.number, "label": row.label, "free": row.order_id is None}
+        )
     return found
 
 

@@ -16,11 +16,13 @@ from flask.typing import ResponseReturnValue
 
 from backend.i18n import LANGUAGES
 from backend.web.files import StaticFile, answer_with, read_folder, static_file
-from backend.web.language import HTML_LANGUAGES, current_language
+from backend.web.language import HTML_LANGUAGES, LANGUAGE_NAMES, current_language
 
 TOP = Path(__file__).resolve().parents[2]
 STATIC = Path("backend/web/static")
 SHARED = STATIC / "js"  # modules that both pages use
+LOOK = STATIC / "look"  # what all pages look like
+PARTS = Path("backend/web/templates/parts.html")
 CREDENTIAL = Path("credential/web")
 _POLICY = (
     "default-src 'none'; script-src 'self'{scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -54,13 +56,14 @@ class OfflineApp:
     @cached_property
     def files(self) -> dict[str, "StaticFile"]:
         """What the service worker keeps besides the pages, by address."""
-        return read_folder(TOP / SHARED, "/static/js/") | _mirrored(CREDENTIAL) | _mirrored(self.folder)
+        shared = read_folder(TOP / SHARED, "/static/js/") | read_folder(TOP / LOOK, "/static/look/")
+        return shared | _mirrored(CREDENTIAL) | _mirrored(self.folder)
 
     @cached_property
     def version(self) -> str:
         """Changes with every file and page."""
         parts = [f"{address} {file.digest}" for address, file in sorted(self.files.items())]
-        return hashlib.sha256("\n".join([*parts, self.template]).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join([*parts, self.template, (TOP / PARTS).read_text()]).encode()).hexdigest()[:16]
 
     @cached_property
     def template(self) -> str:
@@ -101,6 +104,7 @@ def page(name: str, language: str) -> Response:
         lang=HTML_LANGUAGES[language],
         other=app.pages[other],
         other_lang=HTML_LANGUAGES[other],
+        other_name=LANGUAGE_NAMES[other],
         manifest=f"{app.entry}/{language}.webmanifest",
         name=app.names[language],
     )
@@ -119,8 +123,8 @@ def manifest(name: str, language: str) -> Response:
         "start_url": app.pages[language],
         "scope": app.entry,
         "display": "standalone",
-        "background_color": "#101317",
-        "theme_color": "#101317",
+        "background_color": "#faf8f3",
+        "theme_color": "#faf8f3",
         "icons": [
             {"src": f"/static/{app.folder.as_posix()}/icon.svg", "sizes": "any", "type": "image/svg+xml"},
             {"src": f"/static/{app.folder.as_posix()}/icon.png", "sizes": "512x512", "type": "image/png"},

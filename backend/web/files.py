@@ -1,7 +1,7 @@
 """Files of the pages, served from memory: read, hashed and compressed once.
 
-A file asked for with its hash (`?v=`) may be kept for a year; without, it is revalidated by its ETag. An `@import` with
-a layer at the head of a style sheet is put in its place, so that a page needs one request for its looks.
+A file asked for with its hash (`?v=`) may be kept for a year; without, it is revalidated by its ETag. An `@import` at the
+head of a style sheet, with a layer or without, is put in its place, so that a page needs one request for its looks.
 """
 
 import gzip
@@ -24,7 +24,7 @@ _TYPES = {
     ".wasm": "application/wasm",
 }
 _NOT_SERVED = ("package.json", "offline.js")  # for node; the body of a service worker, which gets a head first
-_IMPORT = re.compile(r'^@import url\("([^":]+)"\) layer\(([a-z]+)\);$', re.MULTILINE)
+_IMPORT = re.compile(r'^@import url\("([^":]+)"\)(?: layer\(([a-z]+)\))?;$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,6 @@ def answer_with(file: StaticFile, headers: dict[str, str] | None = None) -> Resp
 def _inlined(path: Path) -> bytes:
     def put(match: re.Match[str]) -> str:
         inner = (path.parent / match[1]).read_text().replace('@charset "UTF-8";', "", 1)
-        return f"@layer {match[2]}{{{inner}}}"
+        return f"@layer {match[2]}{{{inner}}}" if match[2] else inner
 
     return _IMPORT.sub(put, path.read_text()).encode()

@@ -195,8 +195,9 @@ class OrderOut(BaseModel):
 
 
 class SeatOut(BaseModel):
-    """A seat and whether it is free now."""
+    """A seat and whether it is free now. `number` is what a credential says (SPEC 2.1), `label` what people say."""
 
+    number: int
     label: str
     free: bool
 

@@ -15,6 +15,7 @@ from backend.app import create_app
 from backend.settings import settings_from
 from tests.pages.gate_world import GateWorld
 from tests.pages.phones import WAIT_MS, chromium, phone
+from tests.pages.shop_page import Shop, open_shop
 
 Phone = Callable[..., BrowserContext]
 
@@ -65,6 +66,13 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     running = playwright.chromium.launch(executable_path=chromium(), args=switches, timeout=WAIT_MS)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all tests: each has events and orders of its own."""
+    with open_shop(tmp_path_factory.mktemp("shop")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -53,6 +53,8 @@ class GateWorld:
     keys_bytes: bytes | None = None
     received: list[dict[str, Any]] = field(default_factory=list)
     answer_next: int | None = None
+    waits: str | None = None  # the banner's sentence
+    seats: tuple[tuple[int, str], ...] = ((12, "C-12"),)  # number and label
     lost_from: int | None = None  # the server was restored from a backup: it has the records before this one
 
     def __post_init__(self) -> None:
@@ -154,6 +156,11 @@ class GateWorld:
         request = route.request
         if not self.alive:
             route.abort("connectionrefused")
+        elif request.url.endswith("/status"):
+            self._bytes(route, json.dumps({"banner": self.waits}).encode())
+        elif request.url.endswith("/events/summer"):
+            seats = [{"number": number, "label": label, "free": False} for number, label in self.seats]
+            self._bytes(route, json.dumps({"classes": [{"seats": []}, {"seats": seats}]}).encode())
         elif request.url.endswith("/keys"):
             self._bytes(route, self.keys_bytes or sign_key_list(self.key_list, [ROOT]))
         elif request.headers.get("authorization") != f"Bearer {self.token}":

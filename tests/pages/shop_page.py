@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Engine, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
 from backend.db.models import Diagnosis, Event, Order, Ticket, TicketClass
+from tests.pages.looks import FOLDER, SCHEMES, violations
+from tests.pages.phones import HEIGHT, WAIT_MS, WIDTH
 from tests.support.installation import Installation, wait_until
 from tests.support.shop import put_on_sale
 
@@ -46,6 +48,17 @@ class Shop:
             for index, ticket_id in enumerate(connection.execute(query).scalars().all()):
                 number = int(ticket_id.int % 10_000) * 65_536 + index
                 connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(token_id=number))
+
+    def call_off(self, page: Page, state: str = "refunded") -> None:
+        """What giving an order back leads to, once the bank has answered."""
+        with self.engine.begin() as connection:
+            connection.execute(update(Ticket).where(Ticket.order_id == order_of(page)).values(state=state))
+            connection.execute(update(Order).where(Order.id == order_of(page)).values(state=state))
+
+    def put(self, slug: str, state: str) -> None:
+        """The organiser's word on the event."""
+        with self.engine.begin() as connection:
+            connection.execute(update(Event).where(Event.slug == slug).values(state=state))
 
     @contextmanager
     def node_away(self) -> Iterator[None]:
@@ -82,6 +95,28 @@ def open_shop(folder: Path) -> Iterator[Shop]:
         if engine is not None:
             engine.dispose()
         made.close()
+
+
+def guest(browser: Browser, language: str = "en-GB", *, scripts: bool = True) -> BrowserContext:
+    """A small phone of its own, without a history."""
+    context = browser.new_context(
+        viewport={"width": WIDTH, "height": HEIGHT}, locale=language, java_script_enabled=scripts, has_touch=True
+    )
+    context.set_default_timeout(WAIT_MS)
+    return context
+
+
+def see(page: Page, address: str, name: str, language: str) -> None:
+    """Open a page; keep its picture and let axe judge it, light and dark."""
+    page.goto(address)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        file = FOLDER / f"{name}.{language[:2]}.{scheme}.png"
+        is_long = name != "shop-event"  # whose bar sticks to the screen
+        page.screenshot(path=file, full_page=is_long, animations="disabled")
+        found = violations(page)
+        assert not found, f"{name} in {language}, {scheme}: {found}"
 
 
 def order_of(page: Page) -> UUID:

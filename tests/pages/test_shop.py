@@ -3,27 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.pages.looks import FOLDER, SCHEMES, violations
-from tests.pages.phones import HEIGHT, WAIT_MS, WIDTH, Watched
-from tests.pages.shop_page import Shop, choose, expect_title, open_shop, order_of, pay
+from tests.pages.phones import Watched
+from tests.pages.shop_page import Shop, choose, expect_title, guest, order_of, pay, see
 
 FIRST_PAGE_BYTES = 100_000  # issue 3
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("shop")) as opened:
-        yield opened
-
-
-def guest(browser: Browser, language: str = "en-GB", *, scripts: bool = True) -> BrowserContext:
-    context = browser.new_context(
-        viewport={"width": WIDTH, "height": HEIGHT}, locale=language, java_script_enabled=scripts, has_touch=True
-    )
-    context.set_default_timeout(WAIT_MS)
-    return context
 
 
 @pytest.fixture
@@ -244,15 +229,3 @@ def test_every_page_passes_axe_and_is_kept_as_a_picture(shop: Shop, browser: Bro
         choose(page, event)
         shop.end_hold(page)
         see(page, page.url, "shop-order-expired", language)
-
-
-def see(page: Page, address: str, name: str, language: str) -> None:
-    page.goto(address)
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        file = FOLDER / f"{name}.{language[:2]}.{scheme}.png"
-        is_long = name != "shop-event"  # whose bar sticks to the screen
-        page.screenshot(path=file, full_page=is_long, animations="disabled")
-        found = violations(page)
-        assert not found, f"{name} in {language}, {scheme}: {found}"

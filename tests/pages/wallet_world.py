@@ -39,6 +39,8 @@ class WalletWorld:
     now: int = field(default_factory=lambda: int(time.time()))
     alive: bool = True
     lose_answers: int = 0  # so many answers to a binding get lost after it took effect
+    waits: str | None = None  # the banner's sentence
+    notice: str | None = None  # what the server says of the order
     handed: bool = True  # the shop's pages hand the order over
     order_id: str = field(default_factory=lambda: str(uuid4()))
     secret: str = "a-secret-of-an-order-for-tests-only"
@@ -63,6 +65,8 @@ class WalletWorld:
         elif path == "wallet/orders":
             handed = [{"order_id": self.order_id, "order_secret": self.secret}] if self.handed else []
             _tell(route, {"orders": handed})
+        elif path == "api/v1/status":
+            _tell(route, {"banner": self.waits})
         elif path.startswith("api/v1/events/"):
             _tell(route, self._event())
         elif route.request.headers.get("authorization") != f"Bearer {self.secret}":
@@ -126,7 +130,7 @@ class WalletWorld:
             "order_id": self.order_id,
             "event": "summer",
             "state": "paid",
-            "notice": None,
+            "notice": self.notice,
             "tickets": [
                 {
                     "ticket_id": one.ticket_id,

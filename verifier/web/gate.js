@@ -1,5 +1,6 @@
 /** The gate page: puts its parts together. */
 
+import { Banner } from "/static/js/banner.js";
 import { keepOffline } from "/static/js/install.js";
 import { _, loadMessages } from "/static/js/messages.js";
 import { Camera } from "./camera.js";
@@ -37,6 +38,7 @@ class GatePage {
     this.verdict = new VerdictView(part("verdict"), () => this.startChallenge());
     this.scans = new ScansView(part("scans"));
     this.menu = new MenuView(part("tools"), part("menu"), this);
+    this.banner = new Banner(part("banner"));
     this.repeats = new Repeats();
     this.camera = new Camera(part("video"), DECODER,
       (texts) => this.onPicture(texts), (problem) => this.useScannerOnly(problem));
@@ -214,6 +216,7 @@ class GatePage {
   }
 
   async syncOnce() {
+    this.banner.refresh();
     const { problem, serverTime } = await syncOnce(this.journal, this.trust, clock);
     this.problem = problem;
     if (serverTime !== null) this.clockOffset = clock() - serverTime;

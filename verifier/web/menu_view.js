@@ -37,6 +37,7 @@ export class MenuView {
     fill(this.dialog,
       h("h2", {}, _("This gate")),
       page.problem && h("p", { class: "trouble" }, troubleSentence(page.problem)),
+      page.banner.sentence && h("p", { class: "careful" }, page.banner.sentence),
       h("dl", {},
         line(_("Gate"), page.gateName),
         line(_("Event"), bundle?.eventName ?? page.trust.setup.event),

@@ -19,6 +19,7 @@ export async function syncOnce(journal, trust, now) {
     outcome.problem ??= await fetchBundle(trust, outcome);
     const handing = await handOver(journal, trust.setup, outcome);
     outcome.problem ??= handing;
+    if (outcome.problem === null) await fetchSeats(trust, outcome).catch(() => {}); // pleasant, and no more
   } catch (error) {
     outcome.problem = error instanceof Refused ? error.problem : "unreachable";
   }
@@ -47,6 +48,15 @@ async function fetchBundle(trust, outcome) {
   if (reason !== "other_base" && reason !== "not_a_delta") return reason;
   const whole = await ask(trust.setup, address, {}, BUNDLE_MS, outcome);
   return trust.acceptBundle(await bytesOf(whole), whole.headers.get("ETag"));
+}
+
+/** Once for each event; a gate works as well without. */
+async function fetchSeats(trust, outcome) {
+  if (trust.seats !== null) return;
+  const answer = await ask(trust.setup, `events/${encodeURIComponent(trust.setup.event)}`, {}, REQUEST_MS, outcome);
+  const { classes = [] } = await answer.json();
+  const seats = classes.flatMap((one) => one.seats ?? []);
+  await trust.keepSeats(Object.fromEntries(seats.map(({ number, label }) => [number, label])));
 }
 
 async function handOver(journal, setup, outcome) {

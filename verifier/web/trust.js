@@ -8,6 +8,7 @@ import { verifyBundle } from "../../credential/web/bundle.js";
 import { applyDelta, isDelta } from "../../credential/web/delta.js";
 import { trustRoot, verifyKeyList } from "../../credential/web/keylist.js";
 import { equal } from "../../credential/web/wire.js";
+import { nameSeats } from "./words.js";
 
 const ALWAYS = 0; // as `now`: a stored list was judged by the clock when it came, and is by each check (SPEC 5.1)
 
@@ -17,15 +18,17 @@ export class Trust {
     this.keyList = null;
     this.bundle = null;
     this.etag = null;
+    this.seats = null;
     this.problem = "none_yet"; // why there is no bundle in force: a reason of SPEC 1.4 or 5
   }
 
   /** Takes up what is stored, verified as if it had just come. */
   async load() {
-    const [setup, marks, keyList, bundle] = await Promise.all(
-      ["setup", "marks", "keyList", "bundle"].map((name) => this.journal.get(name)),
+    const [setup, marks, keyList, bundle, seats = null] = await Promise.all(
+      ["setup", "marks", "keyList", "bundle", "seats"].map((name) => this.journal.get(name)),
     );
-    Object.assign(this, { setup, marks, keyList: null, bundle: null, etag: null, problem: "none_yet" });
+    nameSeats(seats ?? {});
+    Object.assign(this, { setup, marks, seats, keyList: null, bundle: null, etag: null, problem: "none_yet" });
     if (setup === undefined || keyList === undefined) return;
     const list = verifyKeyList(keyList, this.roots(), ALWAYS, marks.keyListVersion);
     if (list.reason !== undefined) {
@@ -65,6 +68,13 @@ export class Trust {
     await this.journal.put({ bundle: { data: snapshot, etag }, marks });
     await this.load();
     return null;
+  }
+
+  /** The seats' labels by number, unsigned: they are shown to people and decide nothing. */
+  async keepSeats(seats) {
+    await this.journal.put({ seats });
+    this.seats = seats;
+    nameSeats(seats);
   }
 
   withDelta(data) {

@@ -1,12 +1,19 @@
 /** What the staff see for each verdict (SPEC 6.2): the table of `verifier/words.py`, as `verdicts.json`, in words. */
 
 import { _, clockTime, duration } from "/static/js/messages.js";
+import { seatWords } from "/static/js/places.js";
 
 let table = {};
+let seatLabels = {};
 
 /** Reads the table that `make messages` made of `verifier/words.py`. */
 export async function loadVerdicts(url) {
   table = await (await fetch(url)).json();
+}
+
+/** Seats' labels by number, as the server's public page of the event has them: for people's eyes, no check needs them. */
+export function nameSeats(labels) {
+  seatLabels = labels;
 }
 
 /** `{word, colour, icon, sentence, advice}`; `colour` is "green", "amber" or "red", `icon` a name of `icons.js`. */
@@ -24,7 +31,8 @@ export function wordsFor(verdict, now) {
 /** Class, zone and seat, as far as the ticket has them. */
 export function placeOf(ticket) {
   const className = ticket.className || _("Class {number}", { number: ticket.classNumber });
-  return [className, ticket.zoneName, ticket.seat ? _("seat {n}", { n: ticket.seat }) : ""].filter(Boolean);
+  const label = seatLabels[ticket.seat] ?? String(ticket.seat);
+  return [className, ticket.zoneName, ticket.seat ? seatWords(label) : ""].filter(Boolean);
 }
 
 function sentenceWithMoment({ code, moment, gate }, now) {

@@ -1,5 +1,8 @@
 /** The platform's HTTP API, as far as a wallet needs it (SPEC 9). */
 
+import { language } from "/static/js/messages.js";
+
+const HANDED_OVER = "/wallet/orders";
 const REQUEST_MS = 10_000; // `navigator.onLine` stays true with the server dead: a time-out decides
 
 /** What the server refused, or that it could not be asked (`code` "unreachable"). `sentence` is the server's own. */
@@ -12,7 +15,7 @@ export class ApiProblem extends Error {
 
 /** The orders this browser bought: `[{order_id, order_secret}]`. */
 export async function handedOrders() {
-  return (await ask("/wallet/orders", {})).orders;
+  return (await ask(HANDED_OVER, {})).orders;
 }
 
 export const readOrder = (order) => ask(`/api/v1/orders/${order.orderId}`, { secret: order.secret });
@@ -33,13 +36,14 @@ async function ask(path, { secret, method = "GET", body, headers = {} }) {
     method,
     headers: {
       Accept: "application/json",
+      "Accept-Language": language(), // the page's, whatever a cookie says
       ...(secret === undefined ? {} : { Authorization: `Bearer ${secret}` }),
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       ...headers,
     },
     body: body === undefined ? undefined : JSON.stringify(body),
     cache: "no-store",
-    credentials: "same-origin",
+    credentials: path === HANDED_OVER ? "same-origin" : "omit", // only these are the cookies' own
     signal: AbortSignal.timeout(REQUEST_MS),
   });
   noteClock(answer.headers.get("Date"));

@@ -1,15 +1,12 @@
-/** Below the tickets: bring an order here from elsewhere, and read the page in another language. */
+/** Below the tickets: bring an order here from elsewhere, and the ways to the shop's pages. */
 
 import { fill, h } from "/static/js/dom.js";
 import { _ } from "/static/js/messages.js";
 import { troubleSentence } from "./troubles.js";
 
-const LANGUAGE_NAMES = Object.freeze({ "zh-Hans": "中文", en: "English" }); // each in its own words
-
 export class FootView {
   /** `onReceipt(text)` answers a problem's code or null. */
   constructor(element, onReceipt) {
-    const { other, otherLang } = document.body.dataset;
     const field = h("textarea", {
       id: "receipt", rows: "3", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-describedby": "receipt-problem",
     });
@@ -28,6 +25,8 @@ export class FootView {
         h("label", { for: "receipt" }, _("Its receipt, one line that begins with truestub-receipt")),
         field, problem,
         h("button", { type: "submit", class: "quiet" }, _("Add the order"))));
-    fill(element, details, h("p", {}, h("a", { href: other, lang: otherLang, hreflang: otherLang }, LANGUAGE_NAMES[otherLang])));
+    const link = (href, words) => h("a", { href }, words);
+    fill(element, details,
+      h("nav", { "aria-label": _("More") }, link("/", _("Events")), link("/orders", _("My tickets")), link("/status", _("Status"))));
   }
 }

@@ -2,6 +2,7 @@
 
 import { fill, h, icon } from "/static/js/dom.js";
 import { _, language, ngettext } from "/static/js/messages.js";
+import { seatWords } from "/static/js/places.js";
 import { iconPath } from "./icons.js";
 import { inOrder, ticketState } from "./ticket_states.js";
 import { troubleSentence } from "./troubles.js";
@@ -12,8 +13,12 @@ export class ListView {
     Object.assign(this, { element, actions });
   }
 
-  /** `keys`: a Set of the ids of tickets whose key is here; `notices`: sentences for the top. */
-  show(tickets, keys, notices, now) {
+  /**
+   * `keys`: a Set of the ids of tickets whose key is here; `orders`: by id, with what the server says of each;
+   * `notices`: sentences for the top.
+   */
+  show(tickets, keys, orders, notices, now) {
+    this.orders = orders;
     const groups = Map.groupBy ? Map.groupBy(inOrder(tickets), groupName) : grouped(inOrder(tickets));
     const isPast = (ticket) => ticketState(ticket, keys.has(ticket.ticketId), now) === "past";
     const current = [...groups.values()].filter((group) => !group.every(isPast));
@@ -33,7 +38,13 @@ export class ListView {
       h("h2", {}, event.name),
       h("p", { class: "event-when" }, whenWords(event)),
       event.venue && h("p", { class: "event-where" }, event.venue),
+      this.noticesOf(group).map((sentence) => h("p", { class: "event-notice" }, icon(iconPath("clock")), h("span", {}, sentence))),
       h("ul", {}, group.map((ticket, at) => this.ticket(ticket, at, group.length, keys, now))));
+  }
+
+  /** What the server says of the orders, each sentence once: that minting waits, say. */
+  noticesOf(group) {
+    return [...new Set(group.map(({ orderId }) => this.orders.get(orderId)?.notice).filter(Boolean))];
   }
 
   ticket(ticket, at, of, keys, now) {
@@ -60,7 +71,7 @@ export class ListView {
 
 /** Class and seat. */
 export function placeWords(ticket) {
-  return [ticket.className, ticket.seat && _("seat {n}", { n: ticket.seat })].filter(Boolean).join(" · ");
+  return [ticket.className, ticket.seat && seatWords(ticket.seat)].filter(Boolean).join(" · ");
 }
 
 /** The day and the times of an event, in its own time zone, as the reader writes them. */
@@ -97,7 +108,7 @@ function emptyWords() {
   return h("div", { class: "empty" },
     icon(iconPath("ticket")),
     h("h2", {}, _("No tickets here yet")),
-    h("p", {}, _("Buy a ticket, or open your order in this browser and tap “Put the tickets into the wallet”.")),
+    h("p", {}, _("Buy a ticket, or open your order in this browser and tap “Put them in the wallet”.")),
     h("p", {}, h("a", { href: "/", class: "button" }, _("See what is on"))));
 }
 

@@ -1,5 +1,6 @@
 /** The wallet page: puts its parts together. */
 
+import { Banner } from "/static/js/banner.js";
 import { h, fill } from "/static/js/dom.js";
 import { keepOffline } from "/static/js/install.js";
 import { _, loadMessages } from "/static/js/messages.js";
@@ -26,6 +27,7 @@ class WalletPage {
       onShow: (ticket) => this.showCode(ticket),
       onMoveHere: (ticket) => this.moveHere(ticket),
     });
+    this.banner = new Banner(part("banner"));
     Object.assign(this, { tickets: [], keys: new Set(), problem: null, isBusy: false, timer: 0 });
   }
 
@@ -60,7 +62,8 @@ class WalletPage {
       clockSentence(clockOffset),
       this.problem && troubleSentence(this.problem),
     ].filter(Boolean);
-    this.list.show(this.tickets, this.keys, notices, now());
+    const orders = new Map((await this.vault.orders()).map((order) => [order.orderId, order]));
+    this.list.show(this.tickets, this.keys, orders, notices, now());
   }
 
   /** With the server: new orders, new tickets, credentials for those that have none. One at a time. */
@@ -69,6 +72,7 @@ class WalletPage {
     if (this.isBusy || document.hidden) return;
     this.isBusy = true;
     this.problem = null;
+    this.banner.refresh();
     await this.takeOver();
     for (const order of await this.vault.orders()) await this.refreshOne(order);
     await this.reload();
@@ -144,12 +148,12 @@ class WalletPage {
     const together = this.tickets.filter(
       (one) => one.event.slug === ticket.event.slug && this.stateOf(one) === "shown",
     );
-    part("page").inert = true;
+    part("shell").inert = true;
     await this.code.show(together, together.indexOf(ticket));
   }
 
   onCodeClosed() {
-    part("page").inert = false;
+    part("shell").inert = false;
   }
 }
 
