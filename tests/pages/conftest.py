@@ -1,6 +1,7 @@
 """The pages as the real application serves them, on a free port; Chromium as phones."""
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -34,10 +35,11 @@ class _KeepAlive(WSGIRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Iterator[str]:
     """The address of an installation without events; what a test wants the API to say, it says itself."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     data = tmp_path_factory.mktemp("site")
+    shutil.copy(_sqlite_template, data / "truestub.sqlite")
     app = create_app(settings_from({"TRUESTUB_DATA_DIR": str(data)}))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_KeepAlive)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
