@@ -1,0 +1,229 @@
+"""The organiser at a phone: creates an event, sells, refunds, cancels. Real servers, a real second factor."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import Engine
+
+from backend.db.engine import make_engine
+from backend.sales.calling_off import give_back_cancelled
+from tests.pages.looks import FOLDER, SCHEMES, violations
+from tests.pages.phones import HEIGHT, WAIT_MS, WIDTH, Watched
+from tests.support.installation import COMMAND_SECONDS, Installation, wait_until
+
+PASSWORD = "seven lanterns over the river"
+MAIL = "buyer@planted.example"
+
+
+@dataclass
+class House:
+    """An installation with signer and web server, and an owner of its desk. `key` is of the second factor."""
+
+    url: str
+    engine: Engine
+    key: str
+    steps_used: int = 0
+
+    def code(self) -> str:
+        """A code that was not used yet; the server takes one step ahead as well."""
+        self.steps_used += 1
+        return pyotp.TOTP(self.key).at(time.time() + 30 * (self.steps_used - 1))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = Installation(tmp_path_factory.mktemp("desk"))
+    engine = None
+    try:
+        made.run("init")
+        made.start("signer", "signer", "run")
+        made.start("web")
+        command = [sys.executable, "-m", "backend", "desk", "add-user", "anna", "--role", "owner", "--password-stdin"]
+        added = subprocess.run(
+            command,
+            env=made.environ,
+            input=PASSWORD + "\n",
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=True,
+        )
+        wait_until(made.web_answers, "the web server")
+        wait_until(lambda: Path(made.environ["TRUESTUB_DATA_DIR"], "signer.sock").exists(), "the signer")
+        engine = make_engine(made.database_url)
+        yield House(made.url, engine, added.stdout.split()[-1])
+    finally:
+        if engine is not None:
+            engine.dispose()
+        made.close()
+
+
+def visitor(browser: Browser, language: str = "en-GB", *, scripts: bool = True) -> BrowserContext:
+    context = browser.new_context(
+        viewport={"width": WIDTH, "height": HEIGHT}, locale=language, java_script_enabled=scripts, has_touch=True
+    )
+    context.set_default_timeout(WAIT_MS)
+    return context
+
+
+def see(page: Page, name: str, language: str = "en") -> None:
+    """A picture of the whole page, and axe's judgement, light and dark."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.screenshot(path=FOLDER / f"desk-{name}.{language}.{scheme}.png", full_page=True, animations="disabled")
+        found = violations(page)
+        assert not found, f"{name} in {language}, {scheme}: {found}"
+
+
+def sign_in(page: Page, house: House) -> None:
+    page.goto(f"{house.url}/desk")
+    page.locator("#name").fill("anna")
+    page.locator("#password").fill(PASSWORD)
+    page.locator("#code").fill(house.code())
+    page.locator("form button").click()
+    page.wait_for_url(f"{house.url}/desk")
+
+
+def create_event(page: Page, slug: str) -> None:
+    page.locator("a[href='/desk/new']").click()
+    for field, value in {
+        "name": "River Night 河畔之夜",
+        "slug": slug,
+        "venue": "Hall",
+        "doors": "2030-06-15T18:00",
+        "starts": "2030-06-15T20:00",
+        "ends": "2030-06-15T23:00",
+        "class-1-name": "Standing",
+        "class-1-code": "standing",
+        "class-1-price": "49.50",
+        "class-1-capacity": "100",
+        "class-2-name": "Balcony",
+        "class-2-code": "balcony",
+        "class-2-price": "72.00",
+        "class-2-rows": "A: 1-6; B: 1-6",
+    }.items():
+        page.locator(f"[id='{field}']").fill(value)
+
+
+def buy(browser: Browser, house: House, slug: str) -> None:
+    """A guest buys two, and leaves an address."""
+    with visitor(browser) as context:
+        page = context.new_page()
+        page.goto(f"{house.url}/events/{slug}")
+        page.locator("select").first.select_option("2")
+        page.locator("#choose .pay-bar button").click()
+        page.wait_for_url("**/orders/*")
+        page.get_by_text("Leave a mail address").click()
+        page.locator("#mail").fill(MAIL)
+        page.locator("#name").fill("Wen Li")
+        see(page, "shop-leave-an-address")
+        page.locator("form[action$='/pay'] button").click()
+        expect(page.locator("h1")).to_have_text("Paid. Your tickets are being made")
+
+
+def test_an_organiser_creates_an_event_sells_refunds_and_cancels(house: House, browser: Browser) -> None:
+    with visitor(browser) as context:
+        page = context.new_page()
+        watched = Watched(page)
+        page.goto(f"{house.url}/desk")
+        see(page, "sign-in")
+        sign_in(page, house)
+        create_event(page, "river-night")
+        see(page, "new-event")
+        page.get_by_role("button", name="Put it on sale").click()
+        page.wait_for_url("**/desk/events/river-night")
+        expect(page.get_by_text("On sale", exact=True)).to_be_visible()
+        buy(browser, house, "river-night")
+
+        # three taps for cash
+        page.get_by_role("button", name="Sell for cash").click()
+        see(page, "sell")
+        page.get_by_role("button", name="2 \u00d7 Balcony").click()
+        expect(page.locator("h1")).to_have_text("Take €144.00")
+        see(page, "cash")
+        page.get_by_role("button", name="Cash taken").click()
+        expect(page.locator("h1")).to_have_text("Let the buyer scan this")
+        see(page, "receipt")
+        page.get_by_text("Without a camera").click()
+        receipt = page.locator("#receipt").input_value()
+        with visitor(browser) as phone:
+            scanned = phone.new_page()
+            scanned.goto(f"{house.url}/orders#{receipt}")
+            expect(scanned.locator("#receipt")).to_have_value(receipt)
+            assert "#" not in scanned.url
+            scanned.get_by_role("button", name="Open the order").click()
+            expect(scanned.locator("h1")).to_have_text("Paid. Your tickets are being made")
+
+        # the guest asks for one ticket's money
+        page.goto(f"{house.url}/desk/orders")
+        page.locator("#wanted").fill(MAIL)
+        page.get_by_role("button", name="Find").click()
+        page.wait_for_url("**/desk/orders/*")
+        order = page.url
+        assert "planted" not in order
+        expect(page.get_by_text("Wen Li")).to_be_visible()
+        see(page, "order")
+        page.locator("[name=ticket]").first.uncheck()
+        page.get_by_role("button", name="Give the money back").click()
+        expect(page.get_by_text("the buyer asked").first).to_be_visible()
+        expect(page.get_by_text("Refunded", exact=True)).to_have_count(1)
+
+        # what the numbers say
+        page.goto(f"{house.url}/desk/events/river-night/figures")
+        expect(page.locator(".chart canvas").first).to_be_visible()
+        expect(page.locator(".figures dd").first).to_have_text("3")
+        page.get_by_text("As a table").first.click()
+        see(page, "figures")
+        page.goto(f"{house.url}/desk/events/river-night/attendees")
+        see(page, "attendees")
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name="Download as CSV").click()
+        text = downloading.value.path().read_text(encoding="utf-8-sig")
+        assert text.count("\n") == 5
+        assert "Wen Li" in text
+
+        # the end of it
+        page.goto(f"{house.url}/desk/events/river-night")
+        see(page, "event")
+        page.get_by_text("Cancel the event").click()
+        see(page, "cancel")
+        page.locator("#slug").fill("river-night")
+        page.get_by_role("button", name="Cancel the event for everybody").click()
+        expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
+        assert give_back_cancelled(house.engine) == 2  # what the worker does
+        page.goto(order)
+        expect(page.get_by_text("Refunded", exact=True).first).to_be_visible()
+        page.goto(f"{house.url}/desk/audit")
+        expect(page.get_by_text("cancelled an event")).to_be_visible()
+        see(page, "audit")
+        page.goto(f"{house.url}/desk/people")
+        see(page, "people")
+        assert watched.complaints == []
+
+
+def test_the_desk_works_without_javascript_and_in_chinese(house: House, browser: Browser) -> None:
+    with visitor(browser, "zh-CN", scripts=False) as context:
+        page = context.new_page()
+        sign_in(page, house)
+        create_event(page, "no-scripts")
+        page.locator("[id=class-1-price]").fill("free")
+        page.get_by_role("button", name="开始销售").click()
+        expect(page.locator("[id=class-1-price]")).to_have_attribute("aria-invalid", "true")
+        page.locator("[id=class-1-price]").fill("12")
+        page.get_by_role("button", name="开始销售").click()
+        page.get_by_role("button", name="现金售票").click()
+        page.get_by_role("button", name="1 \u00d7 Standing").click()
+        page.get_by_role("button", name="已收现金").click()
+        expect(page.locator("h1")).to_have_text("请买家扫描")
+        page.goto(f"{house.url}/desk/events/no-scripts/figures")
+        expect(page.locator(".figures dd").first).to_have_text("1")
+        page.locator("header nav a").last.click()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
