@@ -1,7 +1,7 @@
 """Files of the pages, served from memory: read, hashed and compressed once.
 
-A file asked for with its hash (`?v=`) may be kept for a year; without, it is revalidated by its ETag. An `@import` at the
-head of a style sheet, with a layer or without, is put in its place, so that a page needs one request for its looks.
+A file asked for with its hash (`?v=`) may be kept for a year; without, it is revalidated by its ETag. An `@import` at
+the head of a style sheet, with a layer or without, is put in its place, so that a page needs one request for its looks.
 """
 
 import gzip
