@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.contracts import world
-from tests.contracts.model.bench import ANNA, BEN, CARA, FREE, WORKERS, Bench, few, seldom
+from tests.contracts.model.bench import ANNA, BEN, CARA, FREE, ONCE, WORKERS, Bench, few, seldom
 from tests.contracts.signing import claim_digest, move_digest
 from tests.contracts.world import DAY, ZERO
 from tests.support.evm import START
@@ -102,6 +102,14 @@ class Moving(Bench):
             self.transfer_by_holder(token_id, one)
         for turn in range(3):
             self.transfer_by_holder(free[(pick >> 3 * turn) % len(free)], other)
+
+    @rule(pick=few, to=few, limited=st.booleans())
+    def move_on(self, pick: int, to: int, limited: bool) -> None:
+        """A ticket that has moved moves again; `limited`: one that may do so only so often."""
+        tokens = sorted(self.model.tokens.items())
+        moved = [one for one, token in tokens if token.epoch and (not limited or token.class_ in (1, ONCE))]
+        if moved:
+            self.transfer_by_holder(moved[pick % len(moved)], self.person(to))
 
     def transfer_by_holder(self, token_id: int, to: str) -> None:
         holder = self.owner(token_id)
