@@ -59,7 +59,7 @@ lock: ## make the lock anew; run on purpose only
 	@bash tools/lock.sh
 
 messages: setup ## bring the message catalogues and the pages' words up to date
-	@$(BIN)/python -m tools.messages backend verifier wallet; $(BIN)/python -m tools.page_messages
+	@$(BIN)/python -m tools.messages backend contracts verifier wallet; $(BIN)/python -m tools.page_messages
 
 vendor: setup ## copy the browser modules named in vendor.json out of npm's packages, with checksums
 	@$(BIN)/python -m tools.vendor

@@ -39,6 +39,7 @@ contract TicketMarket is Asks {
 
     /// @inheritdoc ITicketMarket
     function releaseOrders(bytes32[] calldata orderRefs) external {
+        if (orderRefs.length == 0) revert EmptyList();
         for (uint256 i; i < orderRefs.length; ++i) {
             Order storage order = _settlersOrder(orderRefs[i]);
             order.state = OrderState.Released;
@@ -50,6 +51,7 @@ contract TicketMarket is Asks {
 
     /// @inheritdoc ITicketMarket
     function refundOrders(bytes32[] calldata orderRefs) external {
+        if (orderRefs.length == 0) revert EmptyList();
         for (uint256 i; i < orderRefs.length; ++i) _refund(orderRefs[i], _settlersOrder(orderRefs[i]));
     }
 

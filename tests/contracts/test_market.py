@@ -5,7 +5,20 @@ import pytest
 from tests.contracts import world
 from tests.contracts.compiled import hostile
 from tests.contracts.signing import Signer
-from tests.contracts.world import ADMIN, DAY, PAYEE, SETTLER_KEY, ZERO, Class, Platform, gift, mint, offer, token_id
+from tests.contracts.world import (
+    ADMIN,
+    DAY,
+    PAYEE,
+    SETTLER_KEY,
+    ZERO,
+    Class,
+    Platform,
+    gift,
+    mint,
+    offer,
+    refused,
+    token_id,
+)
 from tests.support.evm import START, Contract, Reverted, RevmChain, account
 
 ANNA, BEN, CARA = Signer("anna"), Signer("ben"), Signer("cara")
@@ -267,6 +280,11 @@ def test_only_the_events_settler_decides_about_its_orders(
             market.send(ADMIN, call, [ref])
         with pytest.raises(Reverted, match="OrderStateInvalid"):
             market.send(SETTLER_KEY, call, [b"\0" * 32])
+
+
+@pytest.mark.parametrize("call", ["releaseOrders", "refundOrders"])
+def test_an_empty_list_of_orders_is_refused(market: Contract, call: str) -> None:
+    refused(lambda: market.send(SETTLER_KEY, call, []), "EmptyList")
 
 
 def test_a_forgotten_order_is_reclaimed_after_thirty_days(

@@ -36,7 +36,7 @@ class Machine(Moving, Approving, Selling, Marking, Governing, Changing, Keying, 
 # The rules that a mutant is near to. With fewer of them it is found sooner; the views are all compared all the same.
 RULES: dict[str, tuple[type[Bench], ...]] = {
     MOVING: (Moving, Approving, Waiting),
-    SELLING: (Moving, Selling, Waiting),
+    SELLING: (Moving, Selling),
     MARKING: (Moving, Marking),
     GOVERNING: (Moving, Governing, Changing, Waiting),
     KEYS: (Keying, Waiting),

@@ -94,6 +94,8 @@ interface ITicketMarket {
     error WrongPayment(uint256 expected, uint256 sent);
     /// @notice The token delivered something else than asked for.
     error ShortPayment(address token, uint256 expected, uint256 received);
+    /// @notice A list is empty where there must be at least one entry.
+    error EmptyList();
     /// @notice There is no price, or one that no token could pay.
     error AmountInvalid(uint256 amount);
     /// @notice This order is in another state than the call needs.
