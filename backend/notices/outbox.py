@@ -108,9 +108,10 @@ def send_due(engine: Engine, send: Sender) -> int:
 def _send(engine: Engine, send: Sender, row: Row[Any]) -> bool:
     try:
         send(Item(row.id, row.topic, row.payload, row.attempts))
-    except NotSentError as error:
-        _log.warning("notice %d: %s, attempt %d", row.id, error, row.attempts + 1)
-        _put_off(engine, row, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other letters go on
+        reason = str(error) if isinstance(error, NotSentError) else type(error).__name__
+        _log.warning("notice %d: %s, attempt %d", row.id, reason, row.attempts + 1)
+        _put_off(engine, row, reason)
         return False
     reach("notice.sent")
     with engine.begin() as connection:

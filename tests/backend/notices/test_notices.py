@@ -15,7 +15,7 @@ from backend.db.engine import read
 from backend.db.models import Diagnosis, Incident, Outbox, Subscriber
 from backend.errors import Refused
 from backend.notices import subscribers, webhook
-from backend.notices.outbox import MAX_ATTEMPTS, enqueue, send_due, spread
+from backend.notices.outbox import ALERT, MAX_ATTEMPTS, Item, NotSentError, enqueue, send_due, spread
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book
 from backend.ops import incident_store
@@ -173,6 +173,43 @@ def test_a_mail_server_that_is_away_delays_the_letter_and_loses_none(
         assert ADDRESS not in row.error
         connection.execute(update(Outbox).values(due_ms=0))
     work(services, sending)
+    assert len(post.letters) == 1
+
+
+def test_a_letter_whose_sending_was_not_written_down_goes_again_under_the_same_id(
+    client: FlaskClient, services: Services, sending: Sending, post: Post
+) -> None:
+    confirmed(client, services, sending, post)
+    post_incident(services)
+    while spread(services.engine):
+        pass
+
+    def lost(item: Item) -> None:
+        sending.send(item)
+        raise NotSentError("killed")
+
+    send_due(services.engine, lost)
+    with services.engine.begin() as connection:
+        connection.execute(update(Outbox).values(due_ms=0))
+    work(services, sending)
+    assert len(post.letters) == 2
+    assert len({letter["Message-ID"] for letter in post.letters}) == 1
+
+
+def test_one_letter_that_breaks_the_sender_stops_no_other(
+    client: FlaskClient, services: Services, sending: Sending, post: Post
+) -> None:
+    confirmed(client, services, sending, post)
+    post_incident(services)
+
+    def breaks(item: Item) -> None:
+        if item.topic == ALERT:
+            raise RuntimeError("a mistake of ours")
+        sending.send(item)
+
+    while spread(services.engine):
+        pass
+    send_due(services.engine, breaks)
     assert len(post.letters) == 1
 
 
