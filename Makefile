@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint bench-index
+.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint bench-index bench-outage
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -72,6 +72,9 @@ gas-snapshot: setup ## measure the gas of every external function and write test
 
 bench-index: setup ## measure the index read again from the chain, beside the node's raw rate
 	@$(BIN)/python -m tests.benchmarks.indexing
+
+bench-outage: setup ## the same sale with the node healthy, killed, hanging and absent; QUICK=1 takes a minute
+	@$(BIN)/python -m tests.benchmarks.outage $(if $(QUICK),--quick,)
 
 bench-gas: setup ## gas beside OpenZeppelin, ERC721A and Solady; WRITE=1 writes docs/gas.md
 	@$(BIN)/python -m tests.benchmarks.gas $(if $(WRITE),--write,)

@@ -1,0 +1,131 @@
+"""`make bench-outage`: the same sale while the chain node is healthy, killed, hanging (SIGSTOP), and with no node set.
+
+The four arms take turns in one run, so that what else the machine does falls on all of them alike. The last line is one
+JSON object: `killed_vs_healthy` and `hanging_vs_healthy`, medians of orders a second. `--quick` takes short turns.
+"""
+
+import json
+import os
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from backend.db.engine import make_engine
+from tests.benchmarks.sales import QUICK, Bench, _event, _family, _shop
+from tests.support.checker import check_sales, rpc
+from tests.support.installation import Installation, wait_until
+from tests.support.postgres import PostgresServer
+
+ROUNDS, SECONDS = 5, 10.0
+QUICK_ROUNDS, QUICK_SECONDS = 3, 3.0
+
+Arm = tuple[Callable[[Installation], None], Callable[[Installation], None]]  # what begins it, what ends it
+
+
+def main() -> None:
+    quick = "--quick" in sys.argv
+    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
+    bench, server = Bench(QUICK), PostgresServer()
+    rates: dict[str, list[float]] = {name: [] for name in ARMS}
+    try:
+        server.start()
+        with (
+            tempfile.TemporaryDirectory(prefix="truestub-bench-") as folder,
+            _shop(Path(folder) / "shop", server.create_database()) as shop,
+        ):
+            slug = _event(shop, "hot", {"A": "1-5000"})
+            bench.sell(shop, slug, seconds, what="(warm-up)")
+            for turn in range(rounds):
+                for name in _order(turn):
+                    begin, end = ARMS[name]
+                    begin(shop)
+                    _requests, orders = bench.sell(shop, slug, seconds, what=f"node {name}")
+                    rates[name].append(orders.per_second)
+                    end(shop)
+            _promises(shop)
+    finally:
+        server.stop()
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    figures = {
+        **{f"{name}_vs_healthy": round(medians[name] / medians["healthy"], 3) for name in ("killed", "hanging", "off")},
+        **{f"{name}_orders_per_s": round(rate) for name, rate in medians.items()},
+    }
+    print(json.dumps(figures))
+
+
+def _order(turn: int) -> list[str]:
+    """Each arm comes first once, so that none always follows the same other."""
+    names = list(ARMS)
+    return names[turn % len(names) :] + names[: turn % len(names)]
+
+
+def _promises(shop: Installation) -> None:
+    engine = make_engine(shop.database_url)
+    problems = check_sales(engine).problems
+    engine.dispose()
+    if problems:
+        raise SystemExit(f"a promise was broken: {problems[:3]}")
+
+
+def _nothing(_shop: Installation) -> None:
+    pass
+
+
+def _kill(shop: Installation) -> None:
+    shop.run("node", "save", str(_state(shop)))
+    shop.kill("node")
+
+
+def _start(shop: Installation) -> None:
+    shop.start("node", "node", "start", "--port", str(shop.node_port), "--load", str(_state(shop)))
+    wait_until(lambda: _answers(shop), "the node")
+
+
+def _stop(shop: Installation) -> None:
+    for pid in _family(shop.processes["node"].pid):
+        os.kill(pid, signal.SIGSTOP)
+
+
+def _wake(shop: Installation) -> None:
+    for pid in _family(shop.processes["node"].pid):
+        os.kill(pid, signal.SIGCONT)
+
+
+def _switch_off(shop: Installation) -> None:
+    _work_with(shop, "")
+
+
+def _switch_on(shop: Installation) -> None:
+    _work_with(shop, shop.node_url)
+
+
+def _work_with(shop: Installation, urls: str) -> None:
+    shop.environ["TRUESTUB_NODE_URLS"] = urls
+    shop.kill("work")
+    shop.start("work")
+
+
+def _state(shop: Installation) -> Path:
+    return shop.folder / "kept.state"
+
+
+def _answers(shop: Installation) -> bool:
+    try:
+        return bool(rpc(shop.node_url, "eth_chainId"))
+    except (OSError, RuntimeError):
+        return False
+
+
+ARMS: dict[str, Arm] = {
+    "healthy": (_nothing, _nothing),
+    "killed": (_kill, _start),
+    "hanging": (_stop, _wake),
+    "off": (_switch_off, _switch_on),
+}
+
+
+if __name__ == "__main__":
+    main()
