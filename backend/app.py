@@ -26,6 +26,7 @@ from backend.web import (
     status,
     subscriptions,
     tickets,
+    waiting_list,
     waiting_room,
 )
 from backend.web.language import current_language
@@ -45,6 +46,7 @@ PARTS = (
     status,
     subscriptions,
     tickets,
+    waiting_list,
     waiting_room,
     gates,
     apps,

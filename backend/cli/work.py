@@ -35,6 +35,7 @@ from backend.sales.expiry import expire_holds
 from backend.sales.payments.delivery import deliver
 from backend.sales.payments.outbox import run_due
 from backend.sales.payments.reconcile import reconcile
+from backend.sales.waiting_list import offer_returned
 from backend.settings import Settings, settings_from
 from backend.wiring import Services, wire
 
@@ -77,6 +78,7 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
     tasks = [
         Task("batcher", 0.25, lambda _held: close_batches(engine, _wait_seconds(settings))),
         Task("holds", 1.0, lambda _held: expire_holds(engine)),
+        Task("waiting-list", 1.0, lambda _held: offer_returned(engine, services.tills, services.secret)),
         Task("cancelled", 1.0, lambda _held: give_back_cancelled(engine)),
         Task("refunds", 1.0, lambda _held: run_due(engine, services.payments)),
         Task("payments", 2.0, lambda _held: reconcile(engine, services.tills, services.payments)),

@@ -264,6 +264,32 @@ class Ticket(Base):
     )
 
 
+class Waiter(Base):
+    """Somebody on a class's waiting list. `id` sorts by time; `order_id` is what was offered."""
+
+    __tablename__ = "waiting_list"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID]
+    class_number: Mapped[int]
+    quantity: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))  # waiting | offered | done | lapsed | left
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.id"))
+    created_ms: Mapped[int] = mapped_column(Millis)
+    __table_args__ = (
+        ForeignKeyConstraint(["event_id", "class_number"], ["ticket_classes.event_id", "ticket_classes.number"]),
+        CheckConstraint("quantity > 0", name="wants_something"),
+        Index(
+            "ix_waiting_list_open",
+            "event_id",
+            "class_number",
+            "quantity",
+            postgresql_where=text("state = 'waiting'"),
+            sqlite_where=text("state = 'waiting'"),
+        ),
+        Index(None, "state", "id"),
+    )
+
+
 class Payment(Base):
     """One attempt to take money for an order; written before the provider is asked."""
 

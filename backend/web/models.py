@@ -48,6 +48,25 @@ class PlaceOut(BaseModel):
     leave: str | None = Field(alias="pass")
 
 
+class WaiterIn(Body):
+    """What somebody waits for."""
+
+    class_code: Label = Field(alias="class")
+    quantity: Annotated[int, Field(ge=1, le=MAX_SEATS)]
+
+
+class WaiterOut(BaseModel):
+    """A place on a waiting list. `ahead` while waiting; the order and its secret once it was offered."""
+
+    waiter_id: str
+    waiter_secret: str
+    state: Literal["waiting", "offered", "done", "lapsed", "left"]
+    ahead: int | None
+    order_id: str | None
+    order_secret: str | None
+    offer_ends_at: str | None
+
+
 class ExtendIn(Body):
     """More time to pay. `until` is the order's `hold_expires_at` as the buyer saw it: asking twice extends once."""
 

@@ -51,6 +51,7 @@ _STATUS = {
         "unknown_payment",
         "unknown_ticket",
         "unknown_place",
+        "unknown_waiter",
         "no_waiting_room",
         "no_key_list",
         "no_bundle",

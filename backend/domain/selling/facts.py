@@ -19,6 +19,7 @@ class ClassFacts:
     capacity: int
     held: int
     sold: int
+    least_wanted: int | None = None  # by anybody on its waiting list; none: nobody waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def hold(book: Book, request: Hold) -> Outcome:
         owner=request.owner,
         lines=lines,
         total_minor=sum(line.quantity * line.unit_price_minor for line in lines),
-        hold_expires_ms=book.now_ms + book.event.hold_ms,
+        hold_expires_ms=book.now_ms + (request.keep_ms or book.event.hold_ms),
         key=request.key,
         code=request.code,
     )
@@ -159,13 +159,20 @@ def _lines(book: Book, request: Hold) -> tuple[LineFacts, ...] | No:
         classes.append(found)
         wanted[found.number] += line.quantity
     for one in {found.number: found for found in classes}.values():
-        left = book.left(one.number)
+        left = 0 if _promised(book, one, request) else book.left(one.number)
         if left < wanted[one.number]:
             comes_back = one.sold < one.capacity
             if left <= 0:
                 return No("sold_out", {"class": one.code, "may_come_back": comes_back})
             return No("too_few_left", {"class": one.code, "left": left})
     return _seat(book, request.lines, classes)
+
+
+def _promised(book: Book, one: ClassFacts, request: Hold) -> bool:
+    """What came back goes to the waiting list first, as long as somebody on it can use it."""
+    if request.given or request.keep_ms is not None or one.least_wanted is None:
+        return False
+    return one.least_wanted <= book.left(one.number)
 
 
 def _seat(book: Book, wanted: tuple[LineWanted, ...], classes: list[ClassFacts]) -> tuple[LineFacts, ...] | No:

@@ -36,6 +36,7 @@ class Hold:
     key: Key
     code: bytes | None = None  # hash of a presale code or voucher
     given: bool = False  # by the organiser, for nothing and without the limits
+    keep_ms: int | None = None  # an offer to somebody on the waiting list: goes before the public, and lasts longer
 
 
 @dataclass(frozen=True, slots=True)

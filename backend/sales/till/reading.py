@@ -31,7 +31,9 @@ MAX_EXPIRED = 256  # ended holds swept at once when a buyer would otherwise be t
 
 _STOCK = """
 SELECT c.number, c.code, c.zone, c.price_minor, c.seated, s.capacity, s.held, s.sold, e.state, e.currency,
-       e.max_per_order, e.hold_seconds, e.ends_ms, e.custody_address, e.sale_starts_ms, e.max_per_buyer
+       (SELECT min(w.quantity) FROM waiting_list w WHERE w.event_id = s.event_id AND w.class_number = s.class_number
+        AND w.state = 'waiting') AS least_wanted, e.max_per_order, e.hold_seconds, e.ends_ms, e.custody_address,
+       e.sale_starts_ms, e.max_per_buyer
 FROM stock s
 JOIN ticket_classes c ON c.event_id = s.event_id AND c.number = s.class_number
 JOIN events e ON e.id = s.event_id
@@ -71,8 +73,8 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
         ends_ms=first.ends_ms,
         custody=first.custody_address,
         classes=tuple(
-            ClassFacts(number, code, zone, price, bool(seated), capacity, held, sold)
-            for number, code, zone, price, seated, capacity, held, sold, *_event in rows
+            ClassFacts(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6], row[7], row.least_wanted)
+            for row in rows
         ),
         sale_starts_ms=first.sale_starts_ms,
         max_per_buyer=first.max_per_buyer,

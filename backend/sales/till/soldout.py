@@ -53,8 +53,8 @@ class SoldOut:
                 self._refusals.setdefault(outcome.details["class"], (outcome, until))
 
     def _of(self, request: Request, now: float) -> No | None:
-        if not isinstance(request, Hold):
-            return None
+        if not isinstance(request, Hold) or request.given or request.keep_ms is not None:
+            return None  # what is refused to the street may be kept for these
         for line in request.lines:
             no, until = self._refusals.get(line.class_code, (None, 0.0))
             if no is not None:
