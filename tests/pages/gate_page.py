@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.pages.gate_world import GateWorld
 from tests.pages.phones import HEIGHT, WAIT_MS, WIDTH, Watched
@@ -108,6 +108,17 @@ class GatePage:
     def waiting(self, number: int) -> None:
         """So many admissions were not handed over, says the strip at the top."""
         expect(self.page.locator(".status-waiting")).to_have_text(f"{number} unsent")
+
+
+def under_plain_http(context: BrowserContext, site: str) -> str:
+    """An address under which the browser trusts the site as little as any page without https; serves it there."""
+    address = site.replace("127.0.0.1", "hall.test")
+
+    def serve(route: Route) -> None:
+        route.fulfill(response=route.fetch(url=site + route.request.url.removeprefix(address)))
+
+    context.route(f"{address}/**", serve)
+    return address
 
 
 def small_phone(browser: Browser, **options: Any) -> BrowserContext:

@@ -133,6 +133,13 @@ def test_setting_up_getting_ready_and_the_menu(page: GatePage, language: str) ->
     page.page.locator("#gate-more").click()
     look(page.page, "gate-menu", language)
     page.page.locator("#gate-menu .next").click()
+    page.world.waits = {"en": "Minting waits: the chain node does not answer.", "zh": "登记等待中。链节点没有应答。"}[
+        language
+    ]
+    page.page.reload()
+    page.with_scanner()
+    expect(page.page.locator("#gate-banner")).to_be_visible()
+    look(page.page, "gate-banner", language)
     page.world.alive = False
     page.page.clock.set_system_time(page.world.now + HOUR)
     expect(page.page.locator("#gate-status")).to_have_attribute("data-level", "bad")

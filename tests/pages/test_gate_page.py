@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Route, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from credential.bundle import OfflinePolicy, Status, Ticket, sign_bundle
 from credential.keylist import sign_key_list
 from tests.pages import gate_world
-from tests.pages.gate_page import GatePage, small_phone
+from tests.pages.gate_page import GatePage, small_phone, under_plain_http
 from tests.pages.gate_world import BOB, BOBS, BUNDLER, LATER, REKEYED, STRANGER, GateWorld
 from tests.pages.phones import await_on
 
@@ -242,6 +242,40 @@ def test_rule_of_an_event_with_several_gates_is_said(context: BrowserContext, si
     assert gate.scan(world.full()) == "cut_off"
 
 
+def test_what_waits_is_said_above_the_page_and_gone_with_the_server(gate: GatePage) -> None:
+    banner = gate.page.locator("#gate-banner")
+    expect(banner).not_to_be_visible()
+    gate.world.waits = "Minting waits."
+    gate.page.reload()
+    gate.with_scanner()
+    expect(banner).to_contain_text("Minting waits.")
+    gate.world.alive = False
+    gate.page.reload()
+    gate.with_scanner()
+    expect(banner).not_to_be_visible()
+    assert gate.scan(gate.world.full()) == "admit"
+
+
+def test_seat_is_said_as_people_know_it_without_the_server_too(
+    context: BrowserContext, site: str, world: GateWorld
+) -> None:
+    gate = GatePage.visit(context, site, world).set_up().with_scanner()
+    assert gate.scan(world.full()) == "admit"
+    assert "Row C, seat 12" in gate.verdict
+    world.alive = False  # the name outlives the server
+    gate.page.reload()
+    gate.with_scanner()
+    assert gate.scan(world.full()) == "already_used"
+    assert "Row C, seat 12" in gate.verdict
+
+
+def test_seat_without_a_name_is_a_number(context: BrowserContext, site: str, world: GateWorld) -> None:
+    world.seats = ()
+    gate = GatePage.visit(context, site, world).set_up().with_scanner()
+    assert gate.scan(world.full()) == "admit"
+    assert "Seat 12" in gate.verdict
+
+
 # What a browser can refuse.
 
 
@@ -282,15 +316,9 @@ def test_memory_cleared_under_the_page_stops_it(context: BrowserContext, gate: G
 
 
 def test_plain_http_says_so_and_leaves_the_scanner(browser: Browser, site: str, world: GateWorld) -> None:
-    address = site.replace("127.0.0.1", "gate.test")
     with small_phone(browser) as context:
-        context.route(f"{address}/**", lambda route: _from(route, address, site))
+        address = under_plain_http(context, site)
         gate = GatePage.visit(context, address, world).set_up().with_camera()
         expect(gate.page.locator("#gate-stage .trouble")).to_contain_text("Open it by https")
         assert gate.scan(world.full()) == "admit"
         context.unroute_all(behavior="ignoreErrors")  # an answer under way when the page ends is nobody's
-
-
-def _from(route: Route, address: str, site: str) -> None:
-    """Serve what the site has under another, insecure name."""
-    route.fulfill(response=route.fetch(url=site + route.request.url.removeprefix(address)))

@@ -44,13 +44,19 @@ def test_codes(context: BrowserContext, site: str, language: str) -> None:
 
 
 def test_tickets_in_every_state(context: BrowserContext, site: str, language: str) -> None:
+    waits = {
+        "en": "Your tickets are valid and will let you in. Their entry on the chain waits.",
+        "zh": "您的门票有效。它们在链上的登记正在等待。",
+    }[language]
     orders = WalletWorld(
+        waits=waits,
+        notice=waits,
         tickets=[
             Sold(str(uuid4()), token_id(4, 0), seat="B-12"),
             Sold(str(uuid4()), token_id(4, 1), binding_number=1, device_key=public_key_of(other_device()).hex()),
             Sold(str(uuid4()), None),
             Sold(str(uuid4()), token_id(4, 3), state="refunded"),
-        ]
+        ],
     )
     wallet = WalletPage.visit(context, site, orders, language)
     for state in ("shown", "elsewhere", "getting_ready", "withdrawn"):

@@ -11,7 +11,7 @@ from credential.codes import Answer, CompactCode, FullCode
 from credential.ids import token_id
 from credential.signing import public_key_of
 from tests.pages.conftest import Phone
-from tests.pages.gate_page import small_phone
+from tests.pages.gate_page import small_phone, under_plain_http
 from tests.pages.gate_world import ISSUER, TAG
 from tests.pages.wallet_page import WalletPage
 from tests.pages.wallet_world import Sold, WalletWorld, other_device
@@ -207,7 +207,39 @@ def test_refunded_ticket_shows_no_code(wallet: WalletPage) -> None:
     wallet.await_states("withdrawn", 1).await_states("shown", 2)
 
 
+def test_minting_that_waits_is_said_with_the_tickets_and_above_the_page(
+    context: BrowserContext, site: str, orders: WalletWorld
+) -> None:
+    orders.notice, orders.waits = "Their entry on the chain waits.", "Minting waits."
+    wallet = WalletPage.visit(context, site, orders).await_states("shown", 3)
+    expect(wallet.page.locator(".event-notice")).to_have_text("Their entry on the chain waits.")
+    expect(wallet.page.locator("#wallet-banner")).to_contain_text("Minting waits.")
+    orders.notice = None
+    orders.alive = True
+    wallet.page.reload()
+    expect(wallet.page.locator(".event-notice")).to_have_count(0)
+
+
+def test_two_tabs_bind_each_ticket_once(context: BrowserContext, site: str, orders: WalletWorld) -> None:
+    first = WalletPage.visit(context, site, orders)
+    second = WalletPage.visit(context, site, orders)
+    for tab in (first, second):
+        tab.await_states("shown", 3)
+    assert {one.binding_number for one in orders.tickets} == {1}
+    second.page.reload()
+    second.await_states("shown", 3)
+
+
 # What a browser can refuse.
+
+
+def test_plain_http_makes_no_key_says_so_and_keeps_the_ticket(
+    context: BrowserContext, site: str, orders: WalletWorld
+) -> None:
+    wallet = WalletPage.visit(context, under_plain_http(context, site), orders)
+    expect(wallet.page.locator(".notice")).to_contain_text("Open it by https; your tickets are waiting")
+    wallet.await_states("getting_ready", 3)
+    assert orders.bindings == []
 
 
 def test_browser_that_stores_nothing_says_what_to_do(context: BrowserContext, site: str, orders: WalletWorld) -> None:
@@ -233,10 +265,13 @@ def test_browser_without_device_keys_says_so_and_keeps_the_ticket(
     assert orders.bindings == []
 
 
-def test_phone_clock_an_hour_behind_is_said(context: BrowserContext, site: str, orders: WalletWorld) -> None:
-    context.clock.set_system_time(orders.now - 3600)
+@pytest.mark.parametrize(("seconds", "word"), [(-3600, "behind"), (3600, "ahead")])
+def test_phone_clock_wrong_by_an_hour_is_said(
+    context: BrowserContext, site: str, orders: WalletWorld, seconds: int, word: str
+) -> None:
+    context.clock.set_system_time(orders.now + seconds)
     wallet = WalletPage.visit(context, site, orders)
-    expect(wallet.page.locator(".notice")).to_contain_text("behind")
+    expect(wallet.page.locator(".notice")).to_contain_text(word)
     wallet.await_states("shown", 3)
 
 
