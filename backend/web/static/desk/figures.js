@@ -6,6 +6,9 @@ import { localise } from "../js/times.js";
 
 const LOOK_MS = 10_000;
 const HEIGHT = 260; // CSS pixels
+const DAY_S = 86_400;
+const SHORTEST_STEP_S = 60;
+const FEWEST_STEPS = 10; // shown even when all happened in one
 
 const live = document.getElementById("figures");
 let told = live.innerHTML;
@@ -22,20 +25,27 @@ function draw() {
 }
 
 function chartOf(place, rows) {
+  const times = rows.map((row) => Date.parse(row.dataset.at) / 1000);
+  const step = times.length > 1 ? times[1] - times[0] : SHORTEST_STEP_S;
+  const said = new Intl.DateTimeFormat(document.documentElement.lang,
+    step < DAY_S ? { hour: "2-digit", minute: "2-digit" } : { month: "short", day: "numeric" });
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, font: "13px system-ui" };
-  const data = [
-    rows.map((row) => Date.parse(row.dataset.at) / 1000),
-    rows.map((row) => Number(row.dataset.count)),
-  ];
+  const data = [times, rows.map((row) => Number(row.dataset.count))];
   return new uPlot({
     width: Math.max(280, place.clientWidth),
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_chart, _low, high) => [0, Math.max(1, high)] } },
-    axes: [axis, { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }],
+    scales: {
+      x: { range: () => [times[0], Math.max(times.at(-1) + step, times[0] + FEWEST_STEPS * step)] },
+      y: { range: (_chart, _low, high) => [0, Math.max(1, high)] },
+    },
+    axes: [
+      { ...axis, values: (_chart, splits) => splits.map((at) => said.format(at * 1000)) },
+      { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
+    ],
     series: [{}, {
       label: place.dataset.label,
       fill: colour("--brand"),
