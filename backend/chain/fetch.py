@@ -14,7 +14,7 @@ from backend.chain.rpc import Call, Node, NodeError, one
 BLOCKS_AT_ONCE = 64  # of a run
 EVENTS_AT_ONCE = 5_000  # logs asked for in one request, about; 700 bytes of JSON each
 EVENTS_OF_A_RUN = 20_000  # after which a run ends; bounds memory and a transaction's length
-ASK_SECONDS = 20.0  # deadline of a request for logs
+ASK_SECONDS = 5.0  # deadline of a request for logs; a node that hangs in the midst of one is noticed after it
 _TRANSFER, _ZERO = "0x" + TRANSFER.hex(), "0x" + bytes(WORD).hex()
 
 
