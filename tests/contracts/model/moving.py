@@ -85,7 +85,7 @@ class Moving(Bench):
     @rule(pick=few, to=few, edge=st.sampled_from([0, 0, 0, 1, 2]), late=st.integers(-1, 1))
     def transfer_at_an_edge(self, pick: int, to: int, edge: int, late: int) -> None:
         """To the second of a class's opening, freeze or end of grace, where they lie within the run's time."""
-        token_id = self.some_token(pick)
+        token_id = self.some_token(pick) if edge else 2 << 16 | pick % 8  # of the one class that opens later
         kind = self.model.kinds[self.model.tokens[token_id].class_]
         time = (kind.opens, kind.closes, kind.closes + self.model.grace)[edge] + late
         if not self.chain.now < time < LAST_EDGE or (edge and to % 4):
