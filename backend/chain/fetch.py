@@ -14,6 +14,7 @@ from backend.chain.rpc import Call, Node, NodeError, one
 BLOCKS_AT_ONCE = 64  # of a run
 EVENTS_AT_ONCE = 5_000  # logs asked for in one request, about; 700 bytes of JSON each
 EVENTS_OF_A_RUN = 20_000  # after which a run ends; bounds memory and a transaction's length
+GAS_OF_A_LOG = 6_000  # of a ticket in a batch; hardly a transaction leaves more logs for its gas
 ASK_SECONDS = 5.0  # deadline of a request for logs; a node that hangs in the midst of one is noticed after it
 _TRANSFER, _ZERO = "0x" + TRANSFER.hex(), "0x" + bytes(WORD).hex()
 
@@ -31,6 +32,7 @@ class Block:
     parent_hash: bytes
     timestamp: int
     transactions: tuple[bytes, ...]  # hashes, in order
+    gas_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +105,27 @@ def _logs(node: Node, blocks: Sequence[Block], addresses: Collection[bytes]) -> 
         return [], len(blocks)
     wanted = sorted("0x" + address.hex() for address in addresses)
     logs: list[RawLog] = []
-    done, events, size = 0, 0, 1 if any(block.transactions for block in blocks) else len(blocks)
+    done = events = 0
     while done < len(blocks) and events < EVENTS_OF_A_RUN:
-        part = blocks[done : done + size]
+        part = _bearable(blocks[done:])
         calls = [Call("eth_getLogs", ({"blockHash": "0x" + block.hash.hex(), "address": wanted},)) for block in part]
-        found = 0
         for block, answer in zip(part, node.batch(calls, ASK_SECONDS), strict=True):
             said = one(answer)
-            found += len(said)
+            events += len(said)
             logs += _of_block(block, said)
-        done, events = done + len(part), events + found
-        size = max(1, min(2 * size, len(part) * EVENTS_AT_ONCE // found if found else 2 * size))
+        done += len(part)
     return logs, done
+
+
+def _bearable(blocks: Sequence[Block]) -> Sequence[Block]:
+    """The first blocks whose logs may be asked for in one request: judged by their gas, before a log is seen."""
+    room, count = EVENTS_AT_ONCE * GAS_OF_A_LOG, 0
+    for block in blocks:
+        room -= block.gas_used
+        if room < 0:
+            break
+        count += 1
+    return blocks[: max(1, count)]
 
 
 def _of_block(block: Block, said: list[dict[str, Any]]) -> list[RawLog]:
@@ -217,6 +228,7 @@ def _block(said: Any) -> Block:  # noqa: ANN401 - JSON
         parent_hash=_bytes(said["parentHash"]),
         timestamp=int(said["timestamp"], 16),
         transactions=tuple(_bytes(hash_) for hash_ in said["transactions"]),
+        gas_used=int(said["gasUsed"], 16),
     )
 
 
