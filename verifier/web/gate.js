@@ -219,6 +219,7 @@ class GatePage {
     this.banner.refresh();
     const { problem, serverTime } = await syncOnce(this.journal, this.trust, clock);
     this.problem = problem;
+    if (problem === "unreachable") this.banner.show(null);
     if (serverTime !== null) this.clockOffset = clock() - serverTime;
     if (problem === null) this.confirmedAt = clock();
     this.others.postMessage("synced");

@@ -130,7 +130,9 @@ class WalletPage {
   }
 
   note({ code }) {
-    if (code === "unreachable") this.problem = "unreachable";
+    if (code !== "unreachable") return;
+    this.problem = "unreachable";
+    this.banner.show(null);
   }
 
   /** Binds a new key here, with the holder's leave. */

@@ -29,7 +29,7 @@ def wants_page() -> bool:
 def error_page(refusal: Refusal, status: int) -> Response:
     """The refusal as a page. `status` is HTTP's; the refusal's code is shown for the help desk."""
     title, general = _words(status)
-    sentence = general if refusal.code in _GENERAL or not refusal.sentence else f"{refusal.sentence.rstrip('.')}."
+    sentence = general if refusal.code in _GENERAL or not refusal.sentence else _ended(refusal.sentence)
     page = render_template(
         "error.html",
         title=title,
@@ -39,6 +39,11 @@ def error_page(refusal: Refusal, status: int) -> Response:
         code=refusal.code,
     )
     return make_response(page, status)
+
+
+def _ended(sentence: str) -> str:
+    full_stop = _(".")  # the language's own
+    return sentence.rstrip("." + full_stop) + full_stop
 
 
 def _actions(status: int) -> list[Action]:
