@@ -1,4 +1,4 @@
-"""POST /orders/{id}/refunds: a buyer gives tickets back, by the organiser's rules (SPEC 9.2)."""
+"""POST /orders/{id}/refunds: a buyer gives tickets back, by the organiser's rules (SPEC 9.6)."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The waiting list of a class that is sold out: get in line, ask, take the offer as an order, get out (SPEC 9.5)."""
+"""The waiting list of a class that is sold out: get in line, ask, take the offer as an order, get out (SPEC 9.9)."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The waiting room of an on-sale: take a place, ask how it stands, go on to the till with the pass (SPEC 9.4)."""
+"""The waiting room of an on-sale: take a place, ask how it stands, go on to the till with the pass (SPEC 9.8)."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Rules of giving back (SPEC 9.2): who may give back which tickets, until when, for how much. Pure.
+"""Rules of giving back (SPEC 9.6): who may give back which tickets, until when, for how much. Pure.
 
 A ticket that somebody entered with is never taken back: its place was used. Every other ticket that goes back frees its
 place at once, and its code dies; nobody gets another for it.
