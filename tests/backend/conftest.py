@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.i18n import set_language
 from backend.settings import settings_from
 from backend.wiring import Services, wire
 
@@ -16,3 +17,11 @@ def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
     services = wire(settings)
     yield services
     services.close()
+
+
+@pytest.fixture(autouse=True)
+def _terminal_language() -> Iterator[None]:
+    """A request in this process leaves its language behind; a terminal's sentences are not to follow it."""
+    set_language(None)
+    yield
+    set_language(None)

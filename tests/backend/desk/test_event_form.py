@@ -60,7 +60,7 @@ def test_a_form_becomes_the_event_it_describes() -> None:
         ("class-3-rows", "A: x", "bad_seats", "class-2-rows"),
         ("class-3-zone", "2\nname = 5", "bad_number", "class-2-zone"),
         ("name", 'x"\nslug = "other', "bad_text", "name"),
-        ("currency", "EURO", "bad_text", "currency"),
+        ("currency", "EURO", "unknown_currency", "currency"),
     ],
 )
 def test_what_the_file_would_be_refused_for_is_said_at_its_field(field: str, value: str, code: str, named: str) -> None:
