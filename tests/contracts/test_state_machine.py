@@ -24,7 +24,7 @@ QUIET: dict[str, Any] = {
     "phases": [Phase.generate],
 }
 SHORT = settings(max_examples=20, stateful_step_count=50, derandomize=True, **QUIET)
-DEEP = settings(max_examples=1_000, stateful_step_count=100, **QUIET)
+DEEP = settings(max_examples=1_200, stateful_step_count=100, **QUIET)
 SHORT_HUNT = settings(max_examples=60, stateful_step_count=50, derandomize=True, **QUIET)
 HUNT = settings(max_examples=30, stateful_step_count=200, derandomize=True, **QUIET)
 
