@@ -1,6 +1,7 @@
 """Fixtures that every room may ask for."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from sqlalchemy import Engine
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
 from tests.support.postgres import PostgresServer
+
+
+def pytest_configure() -> None:
+    """A shell's `&` switches Ctrl-C off, and programs that the tests start would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
