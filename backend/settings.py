@@ -6,7 +6,7 @@ name, and a setting that silently does nothing is worse than one that stops the 
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from backend.i18n import gettext as _
 
 PREFIX = "TRUESTUB_"
 DEFAULT_DATA_DIR = "truestub-data"
+STRIPE_API = "https://api.stripe.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Settings:
     development_chain: bool  # may replay beyond finality without a command
     batch_wait_seconds: int  # longest wait of a paid ticket for its batch
     sandbox_payments: bool  # accept the sandbox provider; never in production
+    stripe_key: str = field(repr=False)  # secret or restricted key of a Stripe account; empty: no payments by Stripe
+    stripe_webhook_secret: str = field(repr=False)  # of the webhook endpoint that Stripe was given
+    stripe_api_url: str  # Stripe's API; another one in tests only
+    stripe_pages: str  # origin of the hosted Checkout; another one with a custom domain
     smtp_url: str  # smtp:// or smtps://, with user and password if the server wants them; empty: no mail is sent
     mail_from: str  # whom our mails come from
     alert_urls: tuple[str, ...]  # where operators are told of incidents, as apprise writes addresses
@@ -74,6 +79,10 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         development_chain=get.flag("DEVELOPMENT_CHAIN", not production),
         batch_wait_seconds=get.whole("BATCH_WAIT_SECONDS", 60, 0, 3600),
         sandbox_payments=get.flag("SANDBOX_PAYMENTS", not production),
+        stripe_key=get.text("STRIPE_KEY", "").strip(),
+        stripe_webhook_secret=get.text("STRIPE_WEBHOOK_SECRET", "").strip(),
+        stripe_api_url=get.url("STRIPE_API_URL", STRIPE_API),
+        stripe_pages=get.url("STRIPE_PAGES", "https://checkout.stripe.com"),
         smtp_url=get.smtp_url("SMTP_URL"),
         mail_from=get.text("MAIL_FROM", "truestub@localhost"),
         alert_urls=tuple(part.strip() for part in get.text("ALERT_URLS", "").split(",") if part.strip()),
@@ -83,6 +92,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         environment=environment,
         kill_at=get.text("KILL_AT", ""),
     )
+    _check_stripe(settings, production=production)
     if production:
         _refuse_unsafe(settings)
     return settings
@@ -92,6 +102,33 @@ def require_private(path: Path) -> None:
     """Raise `SettingError` if others than its owner may read the file or folder `path`."""
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingError(str(path), _("may be read by others; run chmod go-rwx on it"))
+
+
+def _check_stripe(settings: Settings, *, production: bool) -> None:
+    """Refuse keys that can't work or that would do what nobody means. No sentence repeats a key."""
+    key, secret = settings.stripe_key, settings.stripe_webhook_secret
+    if not key and not secret:
+        return
+    if not key:
+        raise SettingError(PREFIX + "STRIPE_KEY", _("is missing; the webhook's secret alone takes no payments"))
+    if not key.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
+        raise SettingError(PREFIX + "STRIPE_KEY", _("must be a secret or restricted key: sk_... or rk_..., not pk_..."))
+    if not secret.startswith("whsec_"):
+        sentence = _(
+            "must be the signing secret of the webhook endpoint, whsec_...; without it nothing Stripe says counts"
+        )
+        raise SettingError(PREFIX + "STRIPE_WEBHOOK_SECRET", sentence)
+    live = key[3:].startswith("live_")
+    if production and not live:
+        raise SettingError(PREFIX + "STRIPE_KEY", _("is a test key: tickets would be given for no money"))
+    if live and not production:
+        raise SettingError(
+            PREFIX + "STRIPE_KEY", _("is a live key; set TRUESTUB_ENVIRONMENT=production to take real money")
+        )
+    if live and settings.stripe_api_url != STRIPE_API:
+        raise SettingError(PREFIX + "STRIPE_API_URL", _("must be left out with a live key"))
+    if live and not settings.stripe_pages.startswith("https://"):
+        raise SettingError(PREFIX + "STRIPE_PAGES", _("must begin with https:// in production"))
 
 
 def _refuse_unsafe(settings: Settings) -> None:

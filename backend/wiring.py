@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
@@ -20,6 +21,9 @@ from backend.sales.till.till import Tills
 from backend.settings import Settings
 from backend.waiting_room.desk import Desk
 
+if TYPE_CHECKING:
+    from backend.sales.payments.stripe.provider import Stripe
+
 BANK_FILE = "sandbox-bank.sqlite"  # the sandbox's own book, in the data folder
 
 
@@ -36,6 +40,7 @@ class Services:
     rooms: Desk
     payments: Mapping[str, Provider]
     bank: Sandbox | None  # the sandbox provider's other side, where there is one
+    stripe: "Stripe | None" = None
 
     @property
     def shop_payments(self) -> Mapping[str, Provider]:
@@ -46,6 +51,8 @@ class Services:
         """Let go of threads and connections."""
         if self.bank is not None:
             self.bank.close()
+        if self.stripe is not None:
+            self.stripe.close()
         self.tills.close()
         self.engine.dispose()
 
@@ -58,6 +65,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
     free = Free()
     bank = Sandbox(settings.data_dir / BANK_FILE, secret) if settings.sandbox_payments else None
     cash = Cash(secret)
+    stripe = _stripe(settings)
     return Services(
         settings=settings,
         engine=engine,
@@ -65,10 +73,20 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         secret=secret,
         signer=SignerClient(settings.signer_socket),
         tills=Tills(make_engine(settings.database_url, ask_first=False)),
-        payments={one.name: one for one in (free, cash, bank) if one is not None},
+        payments={one.name: one for one in (free, cash, bank, stripe) if one is not None},
         rooms=Desk(engine, secret),
         bank=bank,
+        stripe=stripe,
     )
+
+
+def _stripe(settings: Settings) -> "Stripe | None":
+    if not settings.stripe_key:
+        return None
+    from backend.sales.payments.stripe.provider import Stripe  # noqa: PLC0415 - its SDK takes long to load
+
+    secret, api = settings.stripe_webhook_secret, settings.stripe_api_url
+    return Stripe(settings.stripe_key, secret, api, settings.stripe_pages)
 
 
 def open_database(settings: Settings) -> Engine:

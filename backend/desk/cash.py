@@ -20,6 +20,7 @@ class Cash:
     """See `backend.sales.payments.interface.Provider`."""
 
     name = NAME
+    pages: str | None = None
 
     def __init__(self, secret: bytes) -> None:
         self._token = cash_token(secret)
@@ -31,14 +32,18 @@ class Cash:
         reference = f"cash-{charge.payment_id}"
         return Said(charge.payment_id, "succeeded", reference, None, charge.amount_minor, charge.currency)
 
-    def look_up(self, payment_id: UUID) -> Said | None:  # noqa: ARG002 - the interface's
+    def look_up(self, payment_id: UUID, reference: str | None = None) -> Said | None:  # noqa: ARG002 - the interface's
         """Nothing is known here: what was taken was settled at once."""
+        return None
+
+    def withdraw(self, payment_id: UUID, reference: str | None = None) -> Said | None:  # noqa: ARG002 - the interface's
+        """There is nothing to withdraw."""
         return None
 
     def taken_since(self, since: float) -> list[Said]:  # noqa: ARG002 - our own rows are its only book
         return []
 
-    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
+    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:
         """Paid out by hand; there is nobody to tell."""
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said:  # noqa: ARG002 - the interface's

@@ -1,17 +1,18 @@
 """The ledger's entries: each moves an amount from one account to another, so that every sum of all is zero.
 
 Accounts: `provider:<name>` is money that a payment provider holds for us, `sales` what tickets were bought for, `owed`
-what is on its way back to buyers, `losses` what a bank took back although the ticket was used. An entry's key names its
-cause, so that it is made once however often the cause is told.
+what is on its way back to buyers, `losses` what a bank took back although the ticket was used, `by_hand` what we
+paid buyers whom no provider would pay. An entry's key names its cause, so that it is made once however often the cause
+is told.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-SALES, OWED, LOSSES = "sales", "owed", "losses"
+SALES, OWED, LOSSES, BY_HAND = "sales", "owed", "losses", "by_hand"
 
-Kind = Literal["sale", "stray", "refund", "paid_back", "charge_back", "loss"]
+Kind = Literal["sale", "stray", "refund", "paid_back", "came_back", "by_hand", "charge_back", "loss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,30 @@ def refund(refund_id: UUID, amount_minor: int, currency: str, order_id: UUID, pa
 
 
 def paid_back(
-    provider: str, refund_id: UUID, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID
+    provider: str, refund_id: UUID, tries: int, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID
 ) -> Entry:
-    """The provider has sent the money back."""
-    account = provider_account(provider)
-    return Entry(f"paid_back:{refund_id}", "paid_back", OWED, account, amount_minor, currency, order_id, payment_id)
+    """The provider has sent the money back. `tries`: how often it had to be asked anew."""
+    account, key = provider_account(provider), paid_back_key(refund_id, tries)
+    return Entry(key, "paid_back", OWED, account, amount_minor, currency, order_id, payment_id)
+
+
+def paid_back_key(refund_id: UUID, tries: int) -> str:
+    return f"paid_back:{refund_id}:{tries}" if tries else f"paid_back:{refund_id}"
+
+
+def came_back(
+    account: str, refund_id: UUID, tries: int, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID
+) -> Entry:
+    """What was sent did not reach the buyer: the provider holds it again, and we owe it again."""
+    key = f"came_back:{refund_id}:{tries}"
+    return Entry(key, "came_back", account, OWED, amount_minor, currency, order_id, payment_id)
+
+
+def paid_by_hand(
+    account: str, refund_id: UUID, amount_minor: int, currency: str, order_id: UUID, payment_id: UUID
+) -> Entry:
+    """The organiser paid the buyer, out of `account`."""
+    return Entry(f"by_hand:{refund_id}", "by_hand", OWED, account, amount_minor, currency, order_id, payment_id)
 
 
 def charge_back(

@@ -35,6 +35,7 @@ def judge(now: Readings) -> tuple[Health, ...]:
         Health("sales", "works", "open", {"events": now.events_on_sale}),
         _payments(now),
         _amounts(now),
+        _refunds(now),
         _signer(now),
         _minting(now),
         _index(now),
@@ -71,6 +72,12 @@ def _amounts(now: Readings) -> Health:
     if now.payments_different:
         return Health("amounts", "waits", "different", {"count": now.payments_different}, now.payments_different_ms)
     return Health("amounts", "works", "as_asked")
+
+
+def _refunds(now: Readings) -> Health:
+    if now.refunds_failed:
+        return Health("refunds", "waits", "failed", {"count": now.refunds_failed}, now.refunds_failed_ms)
+    return Health("refunds", "works", "sent")
 
 
 def _signer(now: Readings) -> Health:

@@ -49,6 +49,16 @@ def _amounts(facts: Facts) -> str:
     return text % count
 
 
+def _refunds_failed(facts: Facts) -> str:
+    count = _whole(facts, "count")
+    text = ngettext(
+        "%d refund was refused by its provider; the organiser pays it another way",
+        "%d refunds were refused by their provider; the organiser pays them another way",
+        count,
+    )
+    return text % count
+
+
 def _index_old(facts: Facts) -> str:
     words = {"block": _whole(facts, "block"), "seconds": _whole(facts, "seconds")}
     return _("The index stands at block %(block)d; the node was last heard %(seconds)d s ago") % words
@@ -110,6 +120,8 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ),
     ("sales", ""): _sales,
     ("payments", "late"): _payments_late,
+    ("refunds", "failed"): _refunds_failed,
+    ("refunds", ""): lambda _f: _("Every refund was taken note of by its provider, or is being sent"),
     ("payments", "refunds"): _refunds,
     ("payments", "database"): lambda _f: _("Payments wait until the database answers; no money is lost"),
     ("payments", ""): lambda _f: _("Payments work"),

@@ -16,6 +16,7 @@ def title(component: str) -> str:
         "sales": _("Sales"),
         "payments": _("Payments"),
         "amounts": _("Amounts paid"),
+        "refunds": _("Refunds"),
         "signer": _("Codes for phones"),
         "minting": _("Entries on the chain"),
         "chain": _("Entries on the chain"),

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from backend.credentials.unix_address import unix_address
 from backend.db.clock import now_ms
@@ -27,11 +27,14 @@ from backend.db.models import (
     SensorReading,
     Ticket,
 )
+from backend.db.payments import FailedRefund
 from backend.ops.outages import open_diagnoses
 from backend.sales.payments.flow import OTHER_MONEY
+from backend.sales.payments.interface import AWAITING_BUYER
 
 SIGNER_SECONDS = 0.25  # a local socket opens at once or not at all
 SLOW_PAYMENT_MS = 30_000  # a payment open for longer than this is worth a word
+SLOW_BUYER_MS = 2 * 3600 * 1000  # and so is one that a buyer left at the provider's page for longer than this
 DIFFERENT_PAYMENT_MS = 24 * 3600 * 1000  # how long a payment of other money than asked for is told of
 GATES_CARE_MS = 6 * 3600 * 1000  # before doors; from then on gates need fresh bundles
 SENSOR_MS = 10_000  # a sensor outside its limits for longer is a warning
@@ -49,6 +52,8 @@ class Readings:
     payments_late: int = 0
     payments_late_since_ms: int | None = None
     refunds_waiting: int = 0
+    refunds_failed: int = 0  # that a provider will not send; somebody must settle them
+    refunds_failed_ms: int | None = None  # the first of them
     payments_different: int = 0  # lately, of other money than asked for
     payments_different_ms: int | None = None  # the last of them
     signer_answers: bool = True
@@ -75,16 +80,20 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     """Read everything. `free`: bytes left on the data folder's disk, none if not known."""
     now = now_ms(connection)
     late = select(func.count(), func.min(Payment.created_ms)).where(
-        Payment.state.in_(("started", "unknown")), Payment.created_ms < now - SLOW_PAYMENT_MS
+        Payment.state.in_(("started", "unknown")),
+        Payment.created_ms < now - SLOW_PAYMENT_MS,
+        or_(Payment.reason.is_(None), Payment.reason != AWAITING_BUYER, Payment.created_ms < now - SLOW_BUYER_MS),
     )
     late_count, late_since = connection.execute(late).one()
     different = select(func.count(), func.max(Payment.changed_ms)).where(
-        Payment.state.in_(("refunding", "refunded")),
+        Payment.state.in_(("refunding", "refund_failed", "refunded")),
         Payment.reason.in_(OTHER_MONEY),
         Payment.changed_ms > now - DIFFERENT_PAYMENT_MS,
     )
     different_count, different_last = connection.execute(different).one()
     refunds = select(func.count()).where(Outbox.state == "waiting", Outbox.topic == "payment.refund")
+    failed = select(func.count(), func.min(FailedRefund.failed_ms)).where(FailedRefund.state == "failed")
+    failed_count, failed_first = connection.execute(failed).one()
     troubles = open_diagnoses(connection)
     over = connection.scalar(select(func.max(Diagnosis.closed_ms)))
     index = connection.execute(
@@ -106,6 +115,8 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         payments_late=late_count,
         payments_late_since_ms=late_since,
         refunds_waiting=connection.scalar(refunds) or 0,
+        refunds_failed=failed_count,
+        refunds_failed_ms=failed_first,
         payments_different=different_count,
         payments_different_ms=different_last,
         signer_answers=signer_answers(signer_socket),

@@ -139,7 +139,7 @@ def _find_unknown(
             if _state(engine, said.payment_id) is None:
                 unknown.append(said.payment_id)
                 if refund:
-                    provider.refund(said.payment_id, said.payment_id, None)  # its own id is the key: once
+                    provider.refund(said.payment_id, said.payment_id, None, said.reference)  # its own id is the key
                     refunded += 1
     return replace(done, unknown=tuple(unknown), refunded=refunded)
 

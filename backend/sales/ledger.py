@@ -86,12 +86,14 @@ def _sales(connection: Connection) -> dict[str, int]:
 
 
 def _owed(connection: Connection) -> dict[str, int]:
-    """Refunds that are being sent, and money that bought nothing and is on its way back."""
-    sending = select(Refund.currency, func.sum(Refund.amount_minor)).where(Refund.state == "sending")
+    """Refunds that are being sent or failed, and money that bought nothing and is not back yet."""
+    sending = select(Refund.currency, func.sum(Refund.amount_minor)).where(
+        Refund.state.in_(("sending", "failed")), Refund.payment_id.is_not(None)
+    )
     stray = (
         select(LedgerEntry.currency, func.sum(-LedgerEntry.amount_minor))
         .join(Payment, Payment.id == LedgerEntry.payment_id)
-        .where(LedgerEntry.kind == "stray", Payment.state == "refunding")
+        .where(LedgerEntry.kind == "stray", Payment.state.in_(("refunding", "refund_failed")))
     )
     return _less(connection, sending.group_by(Refund.currency), stray.group_by(LedgerEntry.currency))
 

@@ -20,6 +20,7 @@ from backend.db.models import (
     TicketClass,
     Token,
 )
+from backend.db.payments import FailedRefund
 from backend.i18n import gettext as _
 from backend.ops.outages import node_away_since_ms
 from backend.sales.answers import paid_body, rfc3339
@@ -86,7 +87,13 @@ def _labels(connection: Connection, event_id: UUID, numbers: list[int]) -> dict[
 def _payment(connection: Connection, order_id: UUID) -> dict[str, Any] | None:
     query = select(Payment.state, Payment.reason).where(Payment.order_id == order_id)
     last = connection.execute(query.order_by(Payment.created_ms.desc()).limit(1)).one_or_none()
-    return {"state": last.state, "reason": last.reason} if last else None
+    if last is None:
+        return None
+    failed = select(FailedRefund.reason).where(FailedRefund.order_id == order_id, FailedRefund.state == "failed")
+    refused = connection.execute(failed.limit(1)).one_or_none()
+    if refused is not None:
+        return {"state": "refund_failed", "reason": refused.reason}
+    return {"state": last.state, "reason": last.reason}
 
 
 def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:

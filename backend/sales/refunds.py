@@ -40,7 +40,7 @@ from backend.sales.words import refusal
 
 REDEEMED = 1  # a token's status on the chain (SPEC 8.3)
 MAX_REASON = 80  # characters
-BOOKED = ("succeeded", "refunding", "refunded")  # payments whose money is in the ledger
+BOOKED = ("succeeded", "refunding", "refund_failed", "refunded")  # payments whose money is in the ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class ExtendedOut(BaseModel):
 class PaymentIn(Body):
     """How to pay. `token` comes from the provider; the sandbox's tokens are behaviours, such as `approve`.
 
+    Method `stripe` takes the token `checkout`; the answer says where the buyer pays (`payment.pay_at`).
     An order that costs nothing is paid by method `free`, token `free`.
     """
 
@@ -172,8 +173,13 @@ class TicketOut(BaseModel):
 class PaymentOut(BaseModel):
     """The newest payment of an order."""
 
-    state: Literal["started", "unknown", "succeeded", "declined", "refunding", "refunded", "charged_back"]
+    state: Literal[
+        "started", "unknown", "succeeded", "declined", "refunding", "refund_failed", "refunded", "charged_back"
+    ]
     reason: str | None
+    pay_at: str | None = Field(
+        default=None, description="only in the answer to a payment: where the buyer pays, at a provider with own pages"
+    )
 
 
 class RefundIn(Body):
@@ -186,11 +192,15 @@ class RefundIn(Body):
 
 
 class RefundOut(BaseModel):
-    """What went back. `sending`: the money is on its way; `done`: the payment provider has taken note."""
+    """What went back.
+
+    `sending`: the money is on its way; `done`: the payment provider has taken note; `failed`: the provider refused, and
+    the organiser pays it out; `settled`: the organiser did.
+    """
 
     refund_id: str
     order_id: str
-    state: Literal["sending", "done"]
+    state: Literal["sending", "done", "failed", "settled"]
     amount_minor: int
     kept_minor: int = Field(description="kept by the organiser, as the event's rules say")
     currency: str

@@ -99,7 +99,8 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
         provider.name,
         orders.make_key(orders.PAYMENT_SCOPE, order_id, key, [body.method, body.token]),
     )
-    paid = pay(parts.engine, parts.tills, provider, event_id, wish, body.token)
+    back_to = f"{parts.settings.public_url}/orders/{order_id}/paid"
+    paid = pay(parts.engine, parts.tills, provider, event_id, wish, body.token, back_to)
     if isinstance(paid, No):
         raise Refused(refusal(paid))
     return _payment_answer(parts.engine, paid)
@@ -119,7 +120,10 @@ def _payment_answer(engine: Engine, paid: PaymentView) -> Response:
             sentence = _("The payment was declined; nothing was taken. Try again, or pay another way")
             return problem(Refusal("payment_declined", sentence, {"reason": paid.reason}))
         case "started" | "unknown":
-            return Response(reply(order_view(engine, paid.order_id)), 202, mimetype=JSON, headers={"Retry-After": "2"})
+            view = order_view(engine, paid.order_id)
+            if paid.pay_at is not None:
+                view["payment"]["pay_at"] = paid.pay_at
+            return Response(reply(view), 202, mimetype=JSON, headers={"Retry-After": "2"})
         case _ if paid.reason in OTHER_MONEY:
             sentence = _(
                 "Another amount or currency arrived than the order costs; that money is on its way back. "

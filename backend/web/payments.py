@@ -7,9 +7,12 @@ from flask import Response, request
 
 from backend.errors import refuse
 from backend.i18n import gettext as _
+from backend.sales.payments.failed import note_came_back
 from backend.sales.payments.flow import find_payment, settle
+from backend.sales.payments.interface import Provider, RefundFailed, Silent
 from backend.sales.refunds import take_charge_back
 from backend.web.requests import services
+from backend.wiring import Services
 
 bp = APIBlueprint("payments", __name__, url_prefix="/payments", enable_openapi=False)
 
@@ -23,7 +26,22 @@ def notify(provider: str) -> Response:
     known = parts.payments.get(provider)
     if known is None:
         raise refuse("not_found", _("There is nothing at this address"))
+    try:
+        _take_note(known, parts)
+    except Silent:
+        sentence = _("The payment provider does not answer; send this again")
+        raise refuse("provider_silent", sentence, retry_after=5) from None
+    return Response(status=204)
+
+
+def _take_note(known: Provider, parts: Services) -> None:
     said = known.read_notification(dict(request.headers), request.get_data(), parts.clock())
+    if said is None:
+        return
+    if isinstance(said, RefundFailed):
+        if note_came_back(parts.engine, said):
+            _log.error("refund of payment %s did not reach the buyer: %s", said.payment_id, said.reason)
+        return
     try:
         payment = find_payment(parts.engine, said.payment_id)
     except LookupError:
@@ -31,7 +49,6 @@ def notify(provider: str) -> Response:
     if said.verdict == "charged_back":
         if take_charge_back(parts.engine, payment.event_id, payment.id):
             _log.warning("payment %s was charged back", payment.id)
-        return Response(status=204)
+        return
     settled = settle(parts.engine, parts.tills, payment, said)
     _log.info("payment %s is %s", payment.id, settled.state)
-    return Response(status=204)

@@ -84,12 +84,14 @@ _STATUS = {
         *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
         *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing", "wish_expired"),
+        *("amount_not_payable", "payment_refused"),
         *("bad_address", "record_unreadable", "record_of_another_gate"),
     ),
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
     500: ("internal_error",),
     503: (
         *("too_busy", "answer_unknown", "storage_full", "payment_unrecorded", "database_unreachable"),
+        "provider_silent",
         *("signer_unreachable", "signer_busy", "signer_failed", "no_usable_key", "not_initialised"),
     ),
 }

@@ -39,7 +39,8 @@ def settle(book: Book, request: Settle) -> Outcome:
         return No("unknown_payment")
     if request.verdict == "succeeded":
         return _money_came(book, order, payment, request)
-    if payment.state not in OPEN_PAYMENTS or payment.state == request.verdict:
+    known = payment.state == request.verdict and (request.reference is None or payment.reference is not None)
+    if payment.state not in OPEN_PAYMENTS or known:
         return Unchanged()  # said before, or overtaken by better news
     book.set_payment(payment, request.verdict, request.reference, request.reason)
     return Noted(payment.id, request.verdict)

@@ -6,6 +6,7 @@ notification, or the reconciler finds out what became of it.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -39,13 +40,24 @@ class PaymentView:
     currency: str
     state: str
     reason: str | None = None
+    reference: str | None = None
     body: str | None = None
+    pay_at: str | None = None  # where the buyer pays, at a provider with pages of its own
 
 
 def pay(
-    engine: Engine, tills: Tills, provider: Provider, event_id: UUID, request: StartPayment, token: str
+    engine: Engine,
+    tills: Tills,
+    provider: Provider,
+    event_id: UUID,
+    request: StartPayment,
+    token: str,
+    back_to: str = "",
 ) -> PaymentView | No:
-    """Take the money and settle. The view says how it went: succeeded, declined, unknown, refunding or refunded."""
+    """Take the money and settle. The view says how it went: succeeded, declined, unknown, refunding or refunded.
+
+    `back_to`: the page that a provider with pages of its own sends the buyer back to.
+    """
     outcome = tills.of(event_id).ask(request)
     reach("pay.started")
     match outcome:
@@ -60,7 +72,7 @@ def pay(
                 "started",
             )
             try:
-                said = _charge(provider, payment, token)
+                said = _charge(provider, payment, token, back_to)
             except Refused as refused:
                 # The provider promises that it took nothing: the order is free to be paid another way at once.
                 settle(engine, tills, payment, Said(payment.id, "declined", reason=refused.refusal.code))
@@ -69,7 +81,7 @@ def pay(
             payment = find_payment(engine, payment_id)
             if payment.state not in OPEN:
                 return payment
-            said = _resume(engine, provider, payment, token)
+            said = _resume(engine, provider, payment, token, back_to)
         case No():
             return outcome
         case _:
@@ -98,9 +110,27 @@ def settle(engine: Engine, tills: Tills, payment: PaymentView, said: Said) -> Pa
                 _log.error("payment %s: the provider took %s, not %s; it goes back", payment.id, taken, asked)
             return replace(payment, state="refunding", reason=outcome.why)
         case Noted():
-            return replace(payment, state=outcome.state, reason=said.reason)
+            return replace(payment, state=outcome.state, reason=said.reason, pay_at=said.pay_at)
         case _:
-            return find_payment(engine, payment.id)
+            return replace(find_payment(engine, payment.id), pay_at=said.pay_at)
+
+
+def ask_again(engine: Engine, tills: Tills, provider: Provider, payment: PaymentView) -> PaymentView:
+    """Ask the provider about an open payment and settle what it says; as it was if it says nothing."""
+    return _asked(engine, tills, payment, provider.look_up)
+
+
+def stop_paying(engine: Engine, tills: Tills, provider: Provider, payment: PaymentView) -> PaymentView:
+    """Have the provider take no more money for an open payment; what it took before still counts."""
+    return _asked(engine, tills, payment, provider.withdraw)
+
+
+def open_payment(engine: Engine, order_id: UUID) -> PaymentView | None:
+    """The payment of the order whose end we don't know; none if there is none."""
+    with read(engine) as connection:
+        query = select(Payment.id).where(Payment.order_id == order_id, Payment.state.in_(OPEN)).limit(1)
+        found = connection.scalar(query)
+    return find_payment(engine, found) if found is not None else None
 
 
 def find_payment(engine: Engine, payment_id: UUID) -> PaymentView:
@@ -115,6 +145,7 @@ def find_payment(engine: Engine, payment_id: UUID) -> PaymentView:
             Payment.currency,
             Payment.state,
             Payment.reason,
+            Payment.provider_ref,
         )
         .join(Order, Order.id == Payment.order_id)
         .where(Payment.id == payment_id)
@@ -126,24 +157,34 @@ def find_payment(engine: Engine, payment_id: UUID) -> PaymentView:
     return PaymentView(*row)
 
 
-def _charge(provider: Provider, payment: PaymentView, token: str) -> Said:
-    charge = Charge(payment.id, payment.amount_minor, payment.currency, token)
+def _asked(
+    engine: Engine, tills: Tills, payment: PaymentView, ask: Callable[[UUID, str | None], Said | None]
+) -> PaymentView:
+    try:
+        said = ask(payment.id, payment.reference)
+    except Silent:
+        said = None
+    return settle(engine, tills, payment, said) if said is not None else payment
+
+
+def _charge(provider: Provider, payment: PaymentView, token: str, back_to: str) -> Said:
+    charge = Charge(payment.id, payment.amount_minor, payment.currency, token, back_to)
     try:
         return provider.charge(charge)
     except Silent:
         return Said(payment.id, "unknown")
 
 
-def _resume(engine: Engine, provider: Provider, payment: PaymentView, token: str) -> Said:
+def _resume(engine: Engine, provider: Provider, payment: PaymentView, token: str, back_to: str) -> Said:
     """What became of a payment that was cut short; it is asked for again only while its tickets are still kept."""
     try:
-        said = provider.look_up(payment.id)
+        said = provider.look_up(payment.id, payment.reference)
     except Silent:
         return Said(payment.id, "unknown")
     if said is not None:
         return said
     if _still_held(engine, payment.order_id):
-        return _charge(provider, payment, token)
+        return _charge(provider, payment, token, back_to)
     return Said(payment.id, "unknown")
 
 

@@ -14,20 +14,24 @@ class Free:
     """A provider (see `interface`) that never moves money, so it can forget everything."""
 
     name = "free"
+    pages: str | None = None
 
     def charge(self, charge: Charge) -> Said:
         if charge.amount_minor != 0 or charge.token != TOKEN:
             raise refuse("payment_needed", _("This order costs money; choose another way to pay"))
         return Said(charge.payment_id, "succeeded", f"free-{charge.payment_id}", None, 0, charge.currency)
 
-    def look_up(self, payment_id: UUID) -> Said | None:  # noqa: ARG002 - the interface's
+    def look_up(self, payment_id: UUID, reference: str | None = None) -> Said | None:  # noqa: ARG002 - the interface's
         # Nothing was taken, so asking again is harmless: the reconciler ends what was cut short.
+        return None
+
+    def withdraw(self, payment_id: UUID, reference: str | None = None) -> Said | None:  # noqa: ARG002 - the interface's
         return None
 
     def taken_since(self, since: float) -> list[Said]:  # noqa: ARG002 - our own rows are its only book
         return []
 
-    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
+    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:
         """Nothing was taken."""
 
     def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said:  # noqa: ARG002 - the interface's

@@ -5,6 +5,8 @@
 - What a provider was never asked for it does not know, and `look_up` says so. A request that the provider did not
   record within `IN_FLIGHT_SECONDS` never takes effect, since our side of the connection is closed by then.
 - Notifications may come late, twice, in any order, or not at all; each is signed.
+- A provider with pages of its own answers a charge with "not yet" and with where the buyer pays (`Said.pay_at`). Until
+  it is asked to `withdraw`, the buyer may pay there at any time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,18 +19,33 @@ from backend.domain.selling.requests import Verdict
 IN_FLIGHT_SECONDS = 60  # after this, a charge that the provider does not know never happens
 
 
+AWAITING_BUYER = "awaiting_buyer"  # the reason of an `unknown`: the buyer has not paid at the provider's page yet
+
+
 class Silent(Exception):  # noqa: N818 - named for what it is
     """The provider did not answer in time. What it did is unknown."""
 
 
+class RefundRefused(Exception):  # noqa: N818 - named for what it is
+    """The provider will not send this money back, however often it is asked. `reason`: a machine word for logs."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Money to take. `token` names the buyer's means of payment to the provider; we never store it."""
+    """Money to take. `token` names the buyer's means of payment to the provider; we never store it.
+
+    `back_to`: the page of ours that a provider with pages of its own sends the buyer back to.
+    """
 
     payment_id: UUID
     amount_minor: int
     currency: str
     token: str
+    back_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +61,35 @@ class Said:
     reason: str | None = None
     amount_minor: int | None = None
     currency: str | None = None
+    pay_at: str | None = None  # the provider's page for this payment; never stored
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFailed:
+    """A refund that the provider had taken note of did not reach the buyer: the money is with us again."""
+
+    payment_id: UUID
+    refund_id: UUID
+    reason: str
 
 
 class Provider(Protocol):
     """One way to pay. Methods may be called from several threads and processes."""
 
     name: str
+    pages: str | None  # the origin of its own pages, such as https://pay.example; none: buyers stay on ours
 
     def charge(self, charge: Charge) -> Said:
         """Take the money, once; raises `Silent`. Refuses (`Refused`) tokens it does not know, taking nothing."""
 
-    def look_up(self, payment_id: UUID) -> Said | None:
-        """What became of a payment; none if the provider never heard of it. Raises `Silent`."""
+    def look_up(self, payment_id: UUID, reference: str | None = None) -> Said | None:
+        """What became of a payment; none if the provider never heard of it. Raises `Silent`.
+
+        `reference`: the provider's own name of the payment, where it told us one.
+        """
+
+    def withdraw(self, payment_id: UUID, reference: str | None = None) -> Said | None:
+        """Take no more money for this payment, as far as the provider can be told so; then as `look_up`."""
 
     def taken_since(self, since: float) -> Iterable[Said]:
         """Every payment that took money at `since` (Unix seconds) or later and did not give it back. Raises `Silent`.
@@ -63,11 +97,14 @@ class Provider(Protocol):
         After a restore it names what our database no longer knows.
         """
 
-    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
+    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:
         """Give money back (none: all that was taken), once for each `refund_id`, the idempotency key.
 
-        Returns when the provider has taken note. Raises `Silent`.
+        Returns when the provider has taken note. Raises `Silent`, and `RefundRefused` where asking again is no use.
         """
 
-    def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said:
-        """Check the signature and read; raises `Refused` for what is forged, too old, or unreadable."""
+    def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said | RefundFailed | None:
+        """Check the signature and read; raises `Refused` for what is forged, too old, or unreadable.
+
+        None: it is genuine and says nothing that we need. Raises `Silent` if it must be sent again.
+        """

@@ -12,6 +12,7 @@ happens to the platform and is what the money is counted by. What it does is dec
 - `short`: takes one minor unit less than it was asked to; `foreign`: takes the number in another currency.
 - `charge_back`: takes the money, and `LATE_SECONDS` later takes it back from us, and notifies.
 - `decline_then_approve`: declines, and takes the money `LATE_SECONDS` later after all.
+- `no_refunds`: takes the money and refuses for good to send it back.
 """
 
 import hashlib
@@ -31,11 +32,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from backend.domain.selling.requests import Verdict
 from backend.errors import refuse
 from backend.i18n import gettext as _
-from backend.sales.payments.interface import Charge, Said, Silent
+from backend.sales.payments.interface import Charge, RefundRefused, Said, Silent
 
 TOKENS = (
     *("approve", "decline", "timeout_then_approve", "silent", "late", "double", "out_of_order"),
-    *("decline_then_approve", "short", "foreign", "charge_back"),
+    *("decline_then_approve", "short", "foreign", "charge_back", "no_refunds"),
 )
 FOREIGN_CURRENCY = "XTS"  # ISO 4217's code for tests
 LATE_SECONDS = 2.0
@@ -45,6 +46,7 @@ MAX_TIME_DIGITS = 12  # of Unix seconds in a signature
 _DOMAIN = b"truestub/sandbox-notification/1\0"
 
 _AT_ONCE: dict[str, Verdict] = {"decline": "declined", "decline_then_approve": "declined", "late": "unknown"}
+_REFUSING = ("no_refunds",)
 _TAKEN_LATER = ("late", "decline_then_approve")
 _LETTERS: dict[str, tuple[tuple[Verdict, bool], ...]] = {  # what is notified, and whether it is late
     "late": (("succeeded", True),),
@@ -96,6 +98,7 @@ class Sandbox:
     """A provider (see `interface`) whose book is the SQLite file `path`."""
 
     name = "sandbox"
+    pages: str | None = None
 
     def __init__(self, path: Path, secret: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -128,15 +131,18 @@ class Sandbox:
             raise AssertionError("it was written above")
         return said
 
-    def look_up(self, payment_id: UUID) -> Said | None:
+    def look_up(self, payment_id: UUID, reference: str | None = None) -> Said | None:  # noqa: ARG002 - the interface's
         with self._answering():
             row = self._row(payment_id)
         if row is None:
             return None
-        amount, currency, verdict, taken_at = row
+        amount, currency, verdict, taken_at, _token = row
         if taken_at is not None and taken_at <= time.time():
             return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount, currency)
         return Said(payment_id, verdict, None, "card_declined" if verdict == "declined" else None)
+
+    def withdraw(self, payment_id: UUID, reference: str | None = None) -> Said | None:
+        return self.look_up(payment_id, reference)  # a card is asked once: there is nothing to call back
 
     def taken_since(self, since: float) -> list[Said]:
         with self._answering():
@@ -149,8 +155,17 @@ class Sandbox:
             ).fetchall()
         return [Said(UUID(name), "succeeded", f"sandbox-{name}", None, amount, money) for name, amount, money in rows]
 
-    def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None) -> None:
+    def refund(
+        self,
+        payment_id: UUID,
+        refund_id: UUID,
+        amount_minor: int | None,
+        reference: str | None = None,  # noqa: ARG002 - the interface's
+    ) -> None:
         with self._answering():
+            row = self._row(payment_id)
+            if row is not None and row[4] in _REFUSING:
+                raise RefundRefused("account_closed")
             # Never more than was taken: a bank would refuse it.
             self._book.execute(
                 "INSERT OR IGNORE INTO refunds SELECT ?, payment_id, min(coalesce(?, amount_minor), amount_minor - "
@@ -231,9 +246,10 @@ class Sandbox:
                     self._book.execute("ROLLBACK")
                 raise Silent from error
 
-    def _row(self, payment_id: UUID) -> tuple[int, str, Verdict, float | None] | None:
-        found: tuple[int, str, Verdict, float | None] | None = self._book.execute(
-            "SELECT amount_minor, currency, verdict, taken_at FROM charges WHERE payment_id = ?", (str(payment_id),)
+    def _row(self, payment_id: UUID) -> tuple[int, str, Verdict, float | None, str] | None:
+        found: tuple[int, str, Verdict, float | None, str] | None = self._book.execute(
+            "SELECT amount_minor, currency, verdict, taken_at, token FROM charges WHERE payment_id = ?",
+            (str(payment_id),),
         ).fetchone()
         return found
 

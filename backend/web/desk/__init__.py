@@ -8,7 +8,7 @@ from flask import g
 from backend.desk.roles import may
 from backend.web.desk import account, box_office, events, helping, money, numbers, orders, people, sign_in
 from backend.web.desk.guard import guard
-from backend.web.desk.words import ACTION_WORDS, REASON_WORDS, ROLE_WORDS
+from backend.web.desk.words import ACTION_WORDS, REASON_WORDS, ROLE_WORDS, WAY_WORDS
 
 bp = APIBlueprint("desk", __name__, url_prefix="/desk", template_folder="../templates", enable_openapi=False)
 for views in (sign_in, events, numbers, orders, money, box_office, helping, account, people):
@@ -25,5 +25,7 @@ def _for_templates() -> dict[str, Any]:
         "may": lambda permission: who is not None and may(who.role, permission),
         "role_words": lambda role: ROLE_WORDS[role]() if role in ROLE_WORDS else role,
         "reason_words": lambda reason: REASON_WORDS[reason]() if reason in REASON_WORDS else reason,
+        "way_words": lambda way: WAY_WORDS[way]() if way in WAY_WORDS else way,
+        "ways": list(WAY_WORDS),
         "action_words": lambda action: ACTION_WORDS[action]() if action in ACTION_WORDS else action,
     }

@@ -1,5 +1,6 @@
 """Money that goes back: tickets of an order, or a whole event."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales import orders
 from backend.sales.calling_off import cancel_event
+from backend.sales.payments.failed import WAYS, failed_refunds, send_again, settle_by_hand
 from backend.sales.refunds import Wish, refund
 from backend.web.desk.guard import needs, note, see_other
 from backend.web.requests import services
@@ -24,6 +26,9 @@ REFUND_SCOPE = "desk_refund"
 def register(bp: APIBlueprint) -> None:
     """Add the views."""
     bp.add_url_rule("/orders/<uuid:order_id>/refund", view_func=give_back, methods=["POST"])
+    bp.add_url_rule("/refunds", view_func=failed)
+    bp.add_url_rule("/refunds/<uuid:refund_id>/again", view_func=again, methods=["POST"])
+    bp.add_url_rule("/refunds/<uuid:refund_id>/settle", view_func=settle, methods=["POST"])
     bp.add_url_rule("/events/<slug>/cancel", view_func=ask_to_cancel)
     bp.add_url_rule("/events/<slug>/cancel", view_func=cancel, methods=["POST"])
 
@@ -48,6 +53,35 @@ def give_back(order_id: UUID) -> ResponseReturnValue:
     except Refused as refused:
         flash(refused.refusal.sentence)
     return see_other(there)
+
+
+@needs("refund")
+def failed() -> ResponseReturnValue:
+    """The refunds that a provider refused for good and that nobody has settled yet."""
+    return render_template("desk/refunds.html", failed=failed_refunds(services().engine))
+
+
+@needs("refund")
+def again(refund_id: UUID) -> ResponseReturnValue:
+    """Ask the provider for a refused refund once more."""
+    note("refund_again", f"refund:{refund_id}")
+    return _dealt_with(lambda: send_again(services().engine, refund_id))
+
+
+@needs("refund")
+def settle(refund_id: UUID) -> ResponseReturnValue:
+    """Write down that the buyer was paid another way."""
+    how = request.form.get("how", "")
+    note("refund_settle", f"refund:{refund_id}", how=how if how in WAYS else "")
+    return _dealt_with(lambda: settle_by_hand(services().engine, refund_id, how))
+
+
+def _dealt_with(deal: Callable[[], None]) -> ResponseReturnValue:
+    try:
+        deal()
+    except Refused as refused:
+        flash(refused.refusal.sentence)
+    return see_other("/desk/refunds")
 
 
 @needs("cancel_event")

@@ -16,6 +16,7 @@ from backend.i18n import gettext as _
 from backend.privacy.contacts import Contact, checked_contact, consent_of, contacts_of, keep_contact, orders_by_mail
 from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
+from backend.sales.payments.failed import failed_refunds
 from backend.web.desk.guard import needs, note, see_other, signed
 from backend.web.desk.helping import CHECKS
 from backend.web.requests import services
@@ -64,6 +65,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
         event=event,
         names=names,
         refunds=refunds_of(engine, order_id),
+        failed=failed_refunds(engine, order_id),
         contact=_contact(order_id) if may(signed().role, "see_buyers") else None,
         consent=consent_of(engine, order_id),
         provider=paid_by(engine, order_id),

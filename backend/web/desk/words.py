@@ -23,6 +23,8 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "export": lambda: _("exported the attendees"),
     "event_cancel": lambda: _("cancelled an event"),
     "refund": lambda: _("gave money back"),
+    "refund_again": lambda: _("sent a refused refund again"),
+    "refund_settle": lambda: _("paid a refused refund another way"),
     "sell_cash": lambda: _("sold for cash"),
     "help": lambda: _("handed an order to another phone"),
     "contact_change": lambda: _("corrected a buyer's name or address"),
@@ -30,6 +32,12 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "privacy_erase": lambda: _("erased a person's data"),
     "privacy_retention": lambda: _("erased what was kept long enough"),
     "account_renew": lambda: _("renewed an account's password and second factor"),
+}
+WAY_WORDS: dict[str, Callable[[], str]] = {
+    "bank_transfer": lambda: _("by bank transfer"),
+    "cash": lambda: _("in cash"),
+    "at_provider": lambda: _("on the provider's own page"),
+    "other": lambda: _("another way, agreed with the buyer"),
 }
 REASON_WORDS: dict[str, Callable[[], str]] = {
     "asked": lambda: _("the buyer asked"),

@@ -1,6 +1,7 @@
 """An order's page, whatever became of it: pay, wait, see the tickets, give them back. One address for all of it."""
 
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,8 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from flask import flash, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Engine
+from werkzeug.wrappers import Response
 
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import No
@@ -19,7 +22,9 @@ from backend.sales import orders
 from backend.sales.catalogue import describe_event
 from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
-from backend.sales.payments.flow import pay
+from backend.sales.payments.flow import PaymentView, ask_again, open_payment, pay, stop_paying
+from backend.sales.payments.interface import AWAITING_BUYER, Provider
+from backend.sales.till.till import Tills
 from backend.sales.words import in_words, refusal
 from backend.web.pages.mine import opened, orders_here, remember
 from backend.web.requests import services
@@ -36,6 +41,9 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/orders", view_func=open_receipt, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>", view_func=order)
     bp.add_url_rule("/orders/<uuid:order_id>/pay", view_func=pay_order, methods=["POST"])
+    bp.add_url_rule("/orders/<uuid:order_id>/pay/on", view_func=go_on_paying, methods=["POST"])
+    bp.add_url_rule("/orders/<uuid:order_id>/pay/stop", view_func=stop, methods=["POST"])
+    bp.add_url_rule("/orders/<uuid:order_id>/paid", view_func=came_back)
     bp.add_url_rule("/orders/<uuid:order_id>/release", view_func=give_back, methods=["POST"])
     bp.add_url_rule("/wallet/orders", view_func=hand_over)
     bp.add_url_rule("/terms", view_func=terms)
@@ -70,6 +78,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
         **facts(order_id),
         form=secrets.token_urlsafe(12),
         sandbox=parts.bank is not None,
+        stripe="stripe" in parts.shop_payments,
         terms_version=parts.settings.terms_version,
         receipt=f"{RECEIPT_MARK} {parts.settings.public_url} {order_id} {secret}",
     )
@@ -93,6 +102,7 @@ def facts(order_id: UUID) -> dict[str, Any]:
         "names": {one["code"]: one["name"] for one in event["classes"]} if event else {},
         "left_ms": head.left_ms,
         "paying": (found["payment"] or {}).get("state") in PAYING and found["state"] != "paid",
+        "elsewhere": (found["payment"] or {}).get("reason") == AWAITING_BUYER,
     }
 
 
@@ -115,13 +125,57 @@ def pay_order(order_id: UUID) -> ResponseReturnValue:
     key = orders.make_key(orders.PAYMENT_SCOPE, order_id, form, [method, token])
     started = StartPayment(order_id, new_id(int(parts.clock() * 1000)), provider.name, key)
     try:
-        paid = pay(parts.engine, parts.tills, provider, event_id, started, token)
+        back_to = f"{parts.settings.public_url}/orders/{order_id}/paid"
+        paid = pay(parts.engine, parts.tills, provider, event_id, started, token, back_to)
     except Refused as refused:
         flash(in_words(refused).refusal.sentence)
         return there
-    if isinstance(paid, No) and paid.code != "already_paid":
-        flash(refusal(paid).sentence)
-    return there
+    if isinstance(paid, No):
+        if paid.code != "already_paid":
+            flash(refusal(paid).sentence)
+        return there
+    return _to_provider(provider, paid) or there
+
+
+def go_on_paying(order_id: UUID) -> ResponseReturnValue:
+    """Back to the provider's page, for a buyer who left it."""
+    opened(order_id)
+    provider, payment = _asked(order_id, ask_again)
+    there = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+    return (_to_provider(provider, payment) if provider and payment else None) or there
+
+
+def stop(order_id: UUID) -> ResponseReturnValue:
+    """Give up a payment at the provider's page, to pay another way or to give the tickets back."""
+    opened(order_id)
+    _asked(order_id, stop_paying)
+    return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+
+
+def came_back(order_id: UUID) -> ResponseReturnValue:
+    """Whom the provider sent back: ask it at once what became of the payment, then show the order."""
+    opened(order_id)
+    _asked(order_id, ask_again)
+    return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+
+
+def _asked(
+    order_id: UUID, ask: Callable[[Engine, Tills, Provider, PaymentView], PaymentView]
+) -> tuple[Provider | None, PaymentView | None]:
+    parts = services()
+    payment = open_payment(parts.engine, order_id)
+    provider = parts.payments.get(payment.provider) if payment is not None else None
+    if payment is None or provider is None:
+        return None, None
+    return provider, ask(parts.engine, parts.tills, provider, payment)
+
+
+def _to_provider(provider: Provider, payment: PaymentView) -> Response | None:
+    """The way to the provider's own page; none where it has none, or names one that is not its own."""
+    address = payment.pay_at
+    if address is None or provider.pages is None or not address.startswith(provider.pages + "/"):
+        return None
+    return redirect(address, HTTPStatus.SEE_OTHER)
 
 
 def _keep_what_was_left(order_id: UUID) -> None:

@@ -1,0 +1,122 @@
+"""What Stripe's webhooks say: checked by their signature and age, then read. No network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from stripe import SignatureVerificationError, WebhookSignature
+
+from backend.errors import Refused, refuse
+from backend.i18n import gettext as _
+from backend.sales.payments.interface import AWAITING_BUYER, RefundFailed, Said
+from backend.sales.payments.stripe.amounts import from_stripe
+
+HEADER = "Stripe-Signature"
+SIGNATURE_SECONDS = 300  # how old, or how far ahead of our clock, a notification may be
+REFUND_LOST = ("failed", "canceled")  # states of a refund whose money is with us again
+
+_SESSION_EVENTS = "checkout.session."
+_REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+_MONEY_TAKEN_BACK = "charge.dispute.funds_withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A bank took a payment back. Stripe names it by its PaymentIntent, which knows our name of it."""
+
+    intent: str
+
+
+def read(
+    headers: Mapping[str, str], body: bytes, secret: str, now: float, *, live: bool
+) -> Said | RefundFailed | TakenBack | None:
+    """The notification, if it is genuine, fresh and of our mode; none where it says nothing that we need."""
+    _check_signature(headers, body, secret, now)
+    event = _parsed(body)
+    if bool(event.get("livemode")) is not live:
+        raise refuse("notification_forged", _("The notification is of Stripe's other mode (test or live)"))
+    kind, about = event.get("type"), (event.get("data") or {}).get("object")
+    if not isinstance(kind, str) or not isinstance(about, dict):
+        raise _unreadable()
+    if kind.startswith(_SESSION_EVENTS):
+        return _session(kind, about)
+    if kind in _REFUND_EVENTS:
+        return _refund(about)
+    if kind == _MONEY_TAKEN_BACK:
+        intent = about.get("payment_intent")
+        return TakenBack(intent) if isinstance(intent, str) else None
+    return None
+
+
+def said_of_session(session: Mapping[str, Any]) -> Said | None:
+    """What a Checkout Session says of its payment; none if the session is not one of ours."""
+    payment_id = _uuid(session.get("client_reference_id"))
+    if payment_id is None:
+        return None
+    reference = session.get("id")
+    status, paid = session.get("status"), session.get("payment_status")
+    if status == "complete" and paid == "paid":
+        currency = str(session.get("currency") or "").upper()
+        taken = from_stripe(session.get("amount_total") or 0, currency)
+        # Money that we can't count is not what was asked for: the till sends it back.
+        return Said(payment_id, "succeeded", reference, None, taken if taken is not None else -1, currency)
+    if status == "expired":
+        return Said(payment_id, "declined", reference, "session_expired")
+    if status == "open":
+        return Said(payment_id, "unknown", reference, AWAITING_BUYER, pay_at=session.get("url"))
+    return Said(payment_id, "unknown", reference)
+
+
+def _session(kind: str, session: Mapping[str, Any]) -> Said | None:
+    if kind == "checkout.session.async_payment_failed":
+        payment_id = _uuid(session.get("client_reference_id"))
+        return Said(payment_id, "declined", session.get("id"), "payment_failed") if payment_id else None
+    return said_of_session(session)
+
+
+def _refund(refund: Mapping[str, Any]) -> RefundFailed | None:
+    if refund.get("status") not in REFUND_LOST:
+        return None
+    ours = refund.get("metadata") or {}
+    payment_id, refund_id = _uuid(ours.get("payment_id")), _uuid(ours.get("refund_id"))
+    if payment_id is None or refund_id is None:
+        return None  # made by hand, at Stripe
+    return RefundFailed(payment_id, refund_id, str(refund.get("failure_reason") or refund["status"])[:60])
+
+
+def _check_signature(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> None:
+    header = next((value for name, value in headers.items() if name.lower() == HEADER.lower()), "")
+    try:
+        WebhookSignature.verify_header(body, header, secret)
+        at, _signatures = WebhookSignature._get_timestamp_and_signatures(header, "v1")  # noqa: SLF001 - verified above
+    except (SignatureVerificationError, ValueError):
+        raise _forged() from None
+    if abs(now - at) > SIGNATURE_SECONDS:
+        raise _forged()
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        event = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _unreadable() from None
+    if not isinstance(event, dict):
+        raise _unreadable()
+    return event
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _forged() -> Refused:
+    return refuse("notification_forged", _("The notification's signature is missing, wrong or too old"))
+
+
+def _unreadable() -> Refused:
+    return refuse("notification_unreadable", _("The notification can't be read"))
