@@ -11,6 +11,7 @@ from backend.i18n import gettext as _
 _DIGITS_0 = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
+_TEN = (1, 10, 100, 1000)  # its powers
 _DIGITS_3 = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 _UNCLEAR = frozenset({"UGX", "IQD", "LYD"})  # not taken, or documented in two ways: a factor of 100 is not guessed at
 
@@ -20,7 +21,7 @@ def to_stripe(amount_minor: int, currency: str) -> int:
     ours, theirs = minor_digits(currency), _digits(currency)
     if currency in _UNCLEAR:
         raise _not_payable(currency)
-    amount, rest = divmod(amount_minor * 10 ** max(0, theirs - ours), 10 ** max(0, ours - theirs))
+    amount, rest = divmod(amount_minor * _TEN[max(0, theirs - ours)], _TEN[max(0, ours - theirs)])
     if rest or (currency in _DIGITS_3 and amount % 10):
         raise _not_payable(currency)
     return amount
@@ -33,7 +34,7 @@ def from_stripe(amount: int, currency: str) -> int | None:
     except Refused:
         return None
     theirs = _digits(currency)
-    minor, rest = divmod(amount * 10 ** max(0, ours - theirs), 10 ** max(0, theirs - ours))
+    minor, rest = divmod(amount * _TEN[max(0, ours - theirs)], _TEN[max(0, theirs - ours)])
     return None if rest else minor
 
 

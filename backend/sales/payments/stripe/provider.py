@@ -128,7 +128,7 @@ class Stripe:
             before = list(
                 self._client.v1.refunds.list(params={"payment_intent": intent_id, "limit": PAGE}).auto_paging_iter()
             )
-        done = next((one for one in before if (one.metadata or {}).get("refund_id") == str(refund_id)), None)
+        done = next((one for one in before if _metadata(one).get("refund_id") == str(refund_id)), None)
         if done is None:
             params: Any = {
                 "payment_intent": intent_id,
@@ -154,7 +154,7 @@ class Stripe:
             return told
         intent = self._ask_known(lambda: self._client.v1.payment_intents.retrieve(told.intent))
         try:
-            payment_id = UUID((intent.metadata or {}).get("payment_id", ""))
+            payment_id = UUID(_metadata(intent).get("payment_id", ""))
         except ValueError:
             return None  # of another shop on the same account
         return Said(payment_id, "charged_back")
@@ -210,6 +210,10 @@ class _Never(Exception):  # noqa: N818 - named for what it is
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+def _metadata(thing: stripe.StripeObject) -> dict[str, str]:
+    return thing.to_dict().get("metadata") or {}
 
 
 def _refundable(amount_minor: int, currency: str) -> int:

@@ -1,0 +1,77 @@
+"""A Stripe of our own for tests: localstripe as a real process on a free port of loopback (localstripe_server.py)."""
+
+import hashlib
+import hmac
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import urllib3
+
+KEY = "sk_test_12345"
+WEBHOOK_SECRET = "whsec_a_test_secret"
+CARD, DECLINED_CARD = "pm_card_visa", "pm_card_visa_chargeDeclined"
+
+
+@dataclass
+class LocalStripe:
+    """The process. What is done here is what a buyer does at Stripe's page, or what Stripe does by itself."""
+
+    url: str = ""
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.support.localstripe_server"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self.url = json.loads(self._process.stdout.readline())["url"]
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        assert self._process
+        self._process.terminate()
+        self._process.wait(10)
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def pay(self, pay_at: str, card: str = CARD) -> tuple[int, str | None]:
+        """The buyer pays: status, and where they are sent back to."""
+        answer = urllib3.request("POST", pay_at, fields={"method": card}, redirect=False, retries=False)
+        return answer.status, answer.headers.get("Location")
+
+    def fail_next(self, path: str, kind: str, **more: Any) -> None:
+        """The next request whose path has `path` in it: `refuse` it, or `drip` or `500` after it took effect."""
+        self._config("faults", [{"path": path, "kind": kind, **more}])
+
+    def send_webhooks_to(self, url: str) -> None:
+        self._config("webhooks/ours", {"url": url, "secret": WEBHOOK_SECRET, "events": ["checkout.session.completed"]})
+
+    def list(self, what: str) -> list[dict[str, Any]]:
+        """Everything of a kind that it has, such as `refunds`."""
+        answer = urllib3.request(
+            "GET", f"{self.url}/v1/{what}?limit=100", headers={"Authorization": f"Bearer {KEY}"}, retries=False
+        )
+        found: list[dict[str, Any]] = answer.json()["data"]
+        return found
+
+    def _config(self, what: str, told: Any) -> None:
+        assert urllib3.request("POST", f"{self.url}/_config/{what}", json=told, retries=False).status == 200
+
+
+def event(kind: str, about: dict[str, Any], *, live: bool = False) -> bytes:
+    """A webhook's body as Stripe sends it (docs.stripe.com/api/events/object)."""
+    told = {"id": "evt_1", "object": "event", "type": kind, "livemode": live, "data": {"object": about}}
+    return json.dumps(told, indent=2).encode()
+
+
+def signed(body: bytes, at: float | None = None, secret: str = WEBHOOK_SECRET) -> dict[str, str]:
+    """The header that Stripe signs a body with (docs.stripe.com/webhooks, "verify manually")."""
+    moment = int(time.time() if at is None else at)
+    mac = hmac.new(secret.encode(), b"%d." % moment + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={moment},v1={mac}"}
