@@ -62,7 +62,15 @@ def test_every_cause_has_words_in_both_languages(monkeypatch: pytest.MonkeyPatch
         WELL,
         replace(WELL, database_away_ms=NOW),
         *[replace(WELL, trouble=kind) for kind in ("unreachable", "behind", "reorganised", "rolled_back", "wiped")],
-        replace(WELL, mints_behind=1, bundle_oldest_ms=1, free_bytes=1, signer_answers=False, payments_late=1),
+        replace(
+            WELL,
+            mints_behind=1,
+            bundle_oldest_ms=1,
+            free_bytes=1,
+            signer_answers=False,
+            payments_late=1,
+            refunds_failed=2,
+        ),
         replace(WELL, index_block=None),
     ]
     told: dict[str, set[str]] = {"en": set(), "zh": set()}
