@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from backend.db.clock import now_ms
 from backend.db.models import Lease
 
+LONGEST_LEASE_MS = 300_000  # one that runs longer was written by a clock that was ahead, and holds nobody out
 LEASE_SECONDS = 10  # a leader that says nothing for so long is taken to be gone
 
 
@@ -62,7 +63,7 @@ def _take(connection: Connection, name: str, holder: str, span_ms: int) -> HeldL
         return HeldLease(name, holder, 1)
     if row.holder == holder and row.expires_ms > 0:
         fence = row.fence
-    elif row.expires_ms <= now:
+    elif row.expires_ms <= now or row.expires_ms > now + LONGEST_LEASE_MS:
         fence = row.fence + 1
     else:
         return None

@@ -30,7 +30,7 @@ from backend.chain.repair import repair
 from backend.chain.rpc import Call, Node, one
 from backend.chain.simulate import simulate
 from backend.chain.verdicts import Verdict, verdict
-from backend.db.clock import now_ms
+from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
 from backend.db.models import Chain, ChainAttempt, ChainContract, ChainJob
 from backend.killpoints import reach
@@ -177,7 +177,7 @@ class Relayer:
             select(ChainJob.__table__)
             .outerjoin(parent, ChainJob.depends_on == parent.id)
             .where(ChainJob.state == "queued", ChainJob.kind.in_(self._kinds))
-            .where(ChainJob.due_ms <= now_ms(connection), ready)
+            .where(is_due(ChainJob.due_ms, now_ms(connection)), ready)
             .order_by(ChainJob.id)
             .limit(limit)
         )

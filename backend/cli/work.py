@@ -8,6 +8,7 @@ from secrets import token_hex
 from threading import Event, Thread
 
 import typer
+from sqlalchemy import Engine
 
 from backend.chain.batcher import close_batches
 from backend.chain.key_jobs import mirror_keys
@@ -18,8 +19,11 @@ from backend.chain.transport import Transport
 from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.bundles import refresh
+from backend.db.engine import make_engine
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
+from backend.notices.kept import Kept
+from backend.notices.outage import OutageTeller
 from backend.notices.outbox import enqueue, send_due, spread
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book, tidy
@@ -51,24 +55,30 @@ def work() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())
     services, transport = wire(settings), Transport()
+    telling = make_engine(settings.database_url, safe_commits=False)  # people are told also while the standby is silent
     try:
         require_reconciled(services.engine)
         typer.echo(_("The worker runs."))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
-        sending = Sending(services.engine, settings, Book(services.secret))
+        book = Book(services.secret)
+        sending = Sending(telling, settings, book)
         watcher = Watcher(
-            services.engine,
+            telling,
             settings.data_dir,
             settings.signer_socket,
             services.clock,
             holder,
             enqueue,
             sending.alarm_of_database,
+            OutageTeller(Kept(settings.data_dir, book), sending.tell_of_outage),
         )
         Thread(target=watcher.run, args=(stop,), name="watcher", daemon=True).start()
+        tellers = (telling, telling_tasks(telling, sending), holder, stop)
+        Thread(target=run_tasks, args=tellers, name="telling", daemon=True).start()
         run_tasks(services.engine, tasks_of(services, transport), holder, stop)
     finally:
         transport.close()
+        telling.dispose()
         services.close()
 
 
@@ -86,14 +96,11 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
         Task("keys", 5.0, lambda _held: mirror_keys(engine)),
         Task("bundles", 1.0, lambda _held: refresh(engine, services.signer)),
     ]
-    sending = Sending(engine, settings, Book(services.secret))
     sensors = sensors_of(settings.data_dir)
     tasks += [
-        Task("reports", 2.0, lambda _held: write_reports(engine)),
         Task("privacy", 3600.0, lambda _held: erase_due(engine, services.secret)),
         Task("forget", 600.0, lambda _held: tidy(engine)),
         Task("sensors", READ_EVERY_SECONDS, lambda _held: read_sensors(engine, sensors, ask_by_http)),
-        Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, sending.send)),
     ]
     bank = services.bank
     if bank is not None:
@@ -103,6 +110,14 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
         chain = ChainWorker(engine, settings, nodes, ensure_chain_keys(settings))
         tasks.append(Task("chain", 0.25, chain.round))
     return tasks
+
+
+def telling_tasks(engine: Engine, sending: Sending) -> list[Task]:
+    """Telling people. `engine` waits for no standby: what is sent twice after a failover has the same id."""
+    return [
+        Task("reports", 2.0, lambda _held: write_reports(engine)),
+        Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, sending.send)),
+    ]
 
 
 def _redeem_wait_ms(settings: Settings) -> int:

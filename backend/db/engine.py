@@ -13,13 +13,15 @@ from sqlalchemy import Connection, Engine, create_engine, event
 BUSY_TIMEOUT_SECONDS = 30  # how long a SQLite writer waits for another
 POOL_SIZE = 10  # connections kept per process
 CONNECT_TIMEOUT_SECONDS = 5
+GONE_SECONDS = 15  # a host that acknowledges nothing for so long is gone; the kernel would wait for minutes
 
 
-def make_engine(url: str, *, ask_first: bool = True) -> Engine:
+def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://...` (psycopg 3).
 
     With `ask_first` a pooled connection is tried before it is used, which costs a round trip; the till does without,
-    since it runs its batches again when a connection turns out to be dead.
+    since it runs its batches again when a connection turns out to be dead. Without `safe_commits` a commit on
+    PostgreSQL waits for no standby: for what may be lost with the primary, and must be written while that is silent.
     """
     if url.startswith("sqlite"):
         engine = create_engine(
@@ -36,7 +38,11 @@ def make_engine(url: str, *, ask_first: bool = True) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_pre_ping=ask_first,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "tcp_user_timeout": 1000 * GONE_SECONDS,
+            **({} if safe_commits else {"options": "-c synchronous_commit=local"}),
+        },
     )
 
 

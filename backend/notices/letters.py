@@ -27,7 +27,8 @@ def incident_letter(incident: dict[str, Any], what: str, public_url: str) -> Let
     else:
         subject = title(incident["component"])
         lines += [incident["estimate"] or "", _("What still works"), *still_works(incident["component"])]
-    lines += ["", f"{public_url}/status/incidents/{incident['id']}"]
+    page = f"/status/incidents/{incident['id']}" if incident["id"] is not None else "/status"
+    lines += ["", public_url + page]
     return Letter(f"Truestub: {subject}", "\n".join(line for line in lines if line or line == ""))
 
 

@@ -6,7 +6,7 @@ way there does twice is recognised by the letter's id. Failures are tried again 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
-from backend.db.clock import now_ms
+from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
 from backend.db.models import Outbox, Subscriber
 from backend.db.upsert import insert_missing
@@ -53,6 +53,17 @@ def enqueue(connection: Connection, notes: list[int]) -> None:
     now = now_ms(connection) if notes else 0
     for topic in (SPREAD, ALERT):
         insert_missing(connection, Outbox, [_row(topic, f"{topic}:{note}", {"note": note}, now) for note in notes])
+
+
+def note_told(connection: Connection, note: int, told: Collection[UUID]) -> None:
+    """These subscribers know of the note already: nothing is sent to them for it."""
+    now = now_ms(connection) if told else 0
+    rows = [
+        {**_row(SEND, f"{SEND}:{note}:{one.hex}", {"note": note, "subscriber": one.hex}, now), "state": "done"}
+        for one in sorted(told)
+    ]
+    for start in range(0, len(rows), SPREAD_AT_ONCE):
+        insert_missing(connection, Outbox, rows[start : start + SPREAD_AT_ONCE])
 
 
 def enqueue_confirmation(connection: Connection, subscriber: UUID) -> None:
@@ -94,7 +105,9 @@ def send_due(engine: Engine, send: Sender) -> int:
         due = connection.execute(
             select(Outbox.id, Outbox.topic, Outbox.payload, Outbox.attempts)
             .where(
-                Outbox.topic.in_((SEND, CONFIRM, ALERT)), Outbox.state == "waiting", Outbox.due_ms <= now_ms(connection)
+                Outbox.topic.in_((SEND, CONFIRM, ALERT)),
+                Outbox.state == "waiting",
+                is_due(Outbox.due_ms, now_ms(connection)),
             )
             .order_by(Outbox.due_ms)
             .limit(SEND_AT_ONCE)

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, select
@@ -14,7 +15,7 @@ from backend.notices import mail, subscribers, webhook
 from backend.notices.letters import Letter, confirm_letter, database_letter, incident_letter
 from backend.notices.outbox import ALERT, CONFIRM, Item, NotSentError
 from backend.notices.subscribers import Book, Who
-from backend.ops.status import incident_now
+from backend.ops.status import database_away, incident_now
 from backend.settings import Settings
 
 MAILED = ("opened", "said", "reported")  # what mail is sent of; webhooks hear of everything
@@ -44,18 +45,24 @@ class Sending:
         elif who.state == "confirmed":
             self._tell(who, item.payload["note"])
 
+    def tell_of_outage(self, who: Who, since_ms: int) -> None:
+        """Tell one subscriber that the database is away; needs no database. Raises `NotSentError`."""
+        set_language(who.language)
+        self._send(who, database_away(since_ms), "opened", f"outage-{since_ms}")
+
     def _tell(self, who: Who, note: int) -> None:
         told = self._incident(note)
-        if told is None:
-            return
-        incident, what = told
+        if told is not None:
+            self._send(who, *told, f"note-{note}")
+
+    def _send(self, who: Who, incident: dict[str, Any], what: str, message_id: str) -> None:
         if who.channel == "mail":
             if what in MAILED:
                 letter = incident_letter(incident, what, self._settings.public_url)
-                self._mail(who, letter, f"note-{note}.{who.id.hex}", self._link(who) + "/stop")
+                self._mail(who, letter, f"{message_id}.{who.id.hex}", self._link(who) + "/stop")
         else:
             body = json.dumps({"type": f"incident.{what}", "incident": incident}, ensure_ascii=False)
-            self._post(who, f"note-{note}", body)
+            self._post(who, message_id, body)
 
     def _confirm(self, who: Who) -> None:
         if who.channel == "mail":
@@ -93,7 +100,7 @@ class Sending:
         except NotSentError as error:
             _log.error("the alarm did not get through: %s", error)
 
-    def _incident(self, note: int) -> tuple[dict[str, object], str] | None:
+    def _incident(self, note: int) -> tuple[dict[str, Any], str] | None:
         with read(self._engine) as connection:
             query = select(IncidentNote.incident_id, IncidentNote.what).where(IncidentNote.id == note)
             row = connection.execute(query).one_or_none()

@@ -90,13 +90,15 @@ class Book:
     def find(self, connection: Connection, subscriber: UUID) -> Who | None:
         """One subscriber; none if they are gone."""
         row = connection.execute(select(Subscriber.__table__).where(Subscriber.id == subscriber)).one_or_none()
-        if row is None:
-            return None
+        address = self.unboxed(row.address_box) if row is not None else None
+        return Who(row.id, row.channel, address, row.language, row.state) if row is not None and address else None
+
+    def unboxed(self, address_box: bytes) -> str | None:
+        """An address in clear; none if it is of an installation whose secret was lost."""
         try:
-            address = self._box.decrypt(row.address_box).decode()
-        except CryptoError:  # of an installation whose secret was lost
+            return self._box.decrypt(address_box).decode()
+        except CryptoError:
             return None
-        return Who(row.id, row.channel, address, row.language, row.state)
 
     def token(self, subscriber: UUID) -> str:
         """What stands in links to a subscription."""

@@ -10,6 +10,7 @@ from backend.ops.readings import Readings
 QUIET_INDEX_MS = 30_000  # an index that heard nothing of its node for longer is old
 LATE_MINT_MS = 180_000  # a closed batch that waits for longer, although the node is well, is a trouble of ours
 WORKER_GONE_MS = 5_000  # after its lease ran out
+STALLED_COMMIT_MS = 3_000  # a commit waits a few milliseconds for a standby that is well
 LATE_BUNDLE_MS = 90_000  # near an event a bundle is renewed every 15 s (backend.credentials.bundles)
 
 State = Literal["works", "waits", "down"]
@@ -31,9 +32,12 @@ def judge(now: Readings) -> tuple[Health, ...]:
     """Every component, in the order people care about."""
     if now.database_away_ms is not None:
         return _without_database(now)
+    stalled = _stalled(now)
     return (
-        Health("sales", "works", "open", {"events": now.events_on_sale}),
-        _payments(now),
+        Health("sales", "down", "standby", since_ms=stalled)
+        if stalled
+        else Health("sales", "works", "open", {"events": now.events_on_sale}),
+        Health("payments", "waits", "standby", since_ms=stalled) if stalled else _payments(now),
         _amounts(now),
         _refunds(now),
         _signer(now),
@@ -41,10 +45,16 @@ def judge(now: Readings) -> tuple[Health, ...]:
         _index(now),
         _node(now),
         _gate_sync(now),
-        Health("database", "works", "answers"),
+        Health("database", "down", "standby", since_ms=stalled) if stalled else Health("database", "works", "answers"),
         _disk(now),
         _environment(now),
     )
+
+
+def _stalled(now: Readings) -> int | None:
+    """Since when commits have waited too long for the synchronous standby."""
+    since = now.commits_wait_ms
+    return since if since is not None and now.at_ms - since > STALLED_COMMIT_MS else None
 
 
 def _without_database(now: Readings) -> tuple[Health, ...]:

@@ -118,12 +118,17 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("sales", "database"): lambda _f: _(
         "The database does not answer: nothing can be sold right now, nothing is lost. Gates go on working."
     ),
+    ("sales", "standby"): lambda _f: _(
+        "The database's second copy does not answer: nothing can be sold right now, nothing is lost. "
+        "Gates go on working."
+    ),
     ("sales", ""): _sales,
     ("payments", "late"): _payments_late,
     ("refunds", "failed"): _refunds_failed,
     ("refunds", ""): lambda _f: _("Every refund was taken note of by its provider, or is being sent"),
     ("payments", "refunds"): _refunds,
     ("payments", "database"): lambda _f: _("Payments wait until the database answers; no money is lost"),
+    ("payments", "standby"): lambda _f: _("Payments wait until the database's second copy answers; no money is lost"),
     ("payments", ""): lambda _f: _("Payments work"),
     ("amounts", "different"): _amounts,
     ("amounts", ""): lambda _f: _("Payments come in the amounts and currencies asked for"),
@@ -144,6 +149,9 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("gate_sync", "old"): _gate_sync_old,
     ("gate_sync", ""): lambda _f: _("Gates get what they need"),
     ("database", "silent"): lambda _f: _("The database does not answer; what stands here is what was last known"),
+    ("database", "standby"): lambda _f: _(
+        "The database's second copy does not answer: nothing can be sold until it does, nothing is lost"
+    ),
     ("database", ""): lambda _f: _("The database answers"),
     ("disk", "low"): _disk_low,
     ("disk", "full"): _disk_full,

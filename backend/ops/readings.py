@@ -28,6 +28,7 @@ from backend.db.models import (
     Ticket,
 )
 from backend.db.payments import FailedRefund
+from backend.db.standby import commit_waits_since_ms
 from backend.ops.outages import open_diagnoses
 from backend.sales.payments.flow import OTHER_MONEY
 from backend.sales.payments.interface import AWAITING_BUYER
@@ -73,6 +74,7 @@ class Readings:
     sensor_says: str | None = None  # with its unit; none: it is silent
     sensor_since_ms: int | None = None
     notices_waiting: int = 0
+    commits_wait_ms: int | None = None  # since when a commit waits for the synchronous standby
     database_away_ms: int | None = None  # since when it does not answer; the rest is then what was known before
 
 
@@ -136,6 +138,7 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         sensor_says=f"{sensor.value:g} {sensor.unit}".strip() if sensor and sensor.value is not None else None,
         sensor_since_ms=sensor.outside_ms if sensor else None,
         notices_waiting=connection.scalar(notices) or 0,
+        commits_wait_ms=commit_waits_since_ms(connection),
     )
 
 

@@ -75,6 +75,13 @@ def incident_now(connection: Connection, incident: int) -> dict[str, Any] | None
     return incident_view(row, incident_store.notes_of(connection, [incident]), now_ms(connection))
 
 
+def database_away(since_ms: int) -> dict[str, Any]:
+    """The incident of a database that is away, as `incident_view` would give it; it can't be written yet."""
+    away = judge(Readings(at_ms=since_ms, database_away_ms=since_ms))
+    told = next(ended(sentence(one.component, one.cause, one.facts)) for one in away if one.component == "sales")
+    return {**next(_unwritten(one) for one in away if one.component == "database"), "sentence": told}
+
+
 def incident_view(row: Row[Any], notes: Sequence[Row[Any]], now: int) -> dict[str, Any]:
     """An incident as JSON says it. Times are RFC 3339."""
     own = [note for note in notes if note.incident_id == row.id]

@@ -1,15 +1,19 @@
 """The watcher: looks at everything once a second, opens and closes incidents, and has people told.
 
 It is a thread of the worker and not one of its tasks, because it must notice when the database, which tasks need, is
-away. While it is, the watcher remembers since when; the incident is written when the database is back. One watcher
-leads, by a lease; should two look at once, a unique index keeps an incident from opening twice.
+away. While it is, the watcher remembers since when, and has subscribers told from a copy of theirs; the incident is
+written when the database is back. A database that takes a question and gives no answer is away as well: a second thread
+minds the first. One watcher leads, by a lease; should two look at once, a unique index keeps an incident from opening
+twice, and only the one that led last tells.
 """
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
@@ -30,14 +34,35 @@ LOOK_SECONDS = 1.0
 KEEP_SECONDS = 10  # between two copies of the readings on disk
 LEASE_SECONDS = 10
 ALARM_MS = 5_000  # after which operators are told that the database is away
+TELL_MS = 20_000  # after which subscribers are: a standby that takes over is there before
+HANGING_SECONDS = 5.0  # a look that takes longer waits for a database that does not answer
 
 Tell = Callable[[Connection, list[int]], None]  # in the transaction that wrote the notes
 
 _log = logging.getLogger(__name__)
 
 
+class Outage(Protocol):
+    """Tells subscribers without the database (backend.notices.outage)."""
+
+    def renew(self, connection: Connection) -> None:
+        """Look at who is subscribed, while that can be seen."""
+
+    def begin(self, since_ms: int) -> None:
+        """Tell everybody, once, without making the caller wait."""
+
+    def end(self) -> None:
+        """The database is back."""
+
+    def write(self, connection: Connection, note: int) -> None:
+        """Write down who knows of this note already."""
+
+
 class Watcher:
-    """For one thread. `tell` puts what subscribers are to be sent into the outbox; `alarm` needs no database."""
+    """For one thread. `tell` puts what subscribers are to be sent into the outbox; `alarm` and `outage` need none.
+
+    `engine` had better not wait for a standby: people must be told while that is silent.
+    """
 
     def __init__(
         self,
@@ -48,11 +73,14 @@ class Watcher:
         holder: str,
         tell: Tell | None = None,
         alarm: Callable[[], None] | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self._engine, self._data_dir, self._socket = engine, data_dir, signer_socket
         self._clock, self._holder, self._tell = clock, holder, tell or (lambda _connection, _notes: None)
         self._memory, self._drain = Memory(), Drain()
-        self._alarm = alarm or (lambda: None)
+        self._alarm, self._outage = alarm or (lambda: None), outage
+        self._looking: float | None = None  # since when, by the monotonic clock
+        self._led = False
         self._away_ms: int | None = None
         self._alarmed = False
         self._kept_ms = 0
@@ -60,17 +88,22 @@ class Watcher:
 
     def run(self, stop: Event) -> None:
         """Look again and again until `stop` is set; nothing that goes wrong ends it."""
+        Thread(target=self._mind, args=(stop,), name="watcher-minder", daemon=True).start()
         while not stop.wait(LOOK_SECONDS):
+            self._looking = time.monotonic()
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001 - the one who watches over faults must survive them
                 _log.warning("the watcher could not look: %s", type(error).__name__)
                 _log.debug("the watcher could not look", exc_info=error)
+            finally:
+                self._looking = None
 
     def look(self) -> bool:
         """Look once; False if another leads or the database is away."""
         try:
             held = leases.take(self._engine, WATCH_LEASE, self._holder, LEASE_SECONDS)
+            self._led = held is not None
             if held is None:
                 return False
             self._write(self._read())
@@ -79,18 +112,32 @@ class Watcher:
         except Exception as error:
             if failure_of(error) != "unreachable":
                 raise
-            now = round(self._clock() * 1000)
-            self._away_ms = self._away_ms or now
-            if not self._alarmed and now - self._away_ms >= ALARM_MS:
-                self._alarmed = True
-                Thread(target=self._alarm, name="alarm", daemon=True).start()
+            self.is_away(round(self._clock() * 1000))
             return False
         self._away_ms, self._alarmed = None, False
         return True
 
+    def is_away(self, now: int) -> None:
+        """The database does not answer, at that Unix millisecond: have people told once that has lasted."""
+        since = self._away_ms = self._away_ms or now
+        if not self._alarmed and now - since >= ALARM_MS:
+            self._alarmed = True
+            Thread(target=self._alarm, name="alarm", daemon=True).start()
+        if self._outage and self._led and now - since >= TELL_MS:
+            self._outage.begin(since)
+
+    def _mind(self, stop: Event) -> None:
+        while not stop.wait(LOOK_SECONDS):
+            began = self._looking
+            if began is not None and time.monotonic() - began > HANGING_SECONDS:
+                self.is_away(round(self._clock() * 1000))
+
     def _read(self) -> Readings:
         with read(self._engine) as connection:
             found = take_readings(connection, self._socket, free_bytes(self._data_dir))
+            if self._outage:
+                self._outage.end()
+                self._outage.renew(connection)
         self._drain.note(Sample(found.at_ms, found.minted, found.mints_queued))
         if found.at_ms - self._kept_ms > KEEP_SECONDS * 1000:
             keep(found, self._data_dir)
@@ -120,6 +167,9 @@ class Watcher:
                 notes = incident_store.write(connection, decided, now)
                 notes += incident_store.end_maintenance(connection, now)
                 self._tell(connection, notes)
+                for (trouble, _since), note in zip(decided.opened, notes, strict=False):
+                    if self._outage and trouble.group == "database":
+                        self._outage.write(connection, note)
         self._memory = decided.memory  # only what is written is remembered
 
 

@@ -2,37 +2,52 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import httpx
 from sqlalchemy import Engine, func, select
 
 from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.db.engine import make_engine, read
-from backend.db.models import ChainContract, ChainJob, Incident, Order, Payment, Ticket, Token
+from backend.db.models import ChainContract, ChainJob, Ticket, Token
+from backend.wiring import BANK_FILE
+from tests.faults import history
+from tests.faults.load import Crowd, Subscriber
 from tests.support.bad_proxy import BadProxy
-from tests.support.checker import check_chain, check_sales, rpc
+from tests.support.checker import rpc
 from tests.support.guest import Bought, Guest
-from tests.support.installation import Installation, doors_open, wait_until
+from tests.support.installation import Installation, wait_until
+from tests.support.replicated import Pair
 
 EXAMPLE = Path("examples/concert.toml")
 SLUG = "summer-night"
+CAPACITY = 20_000
 SETTLE_SECONDS = 180  # the longest pauses between tries are within this
 OPEN_SECONDS = 60
+TOLD_SECONDS = 60  # from the fault to subscribers
+DISK_MIB = 512  # of the data folder's own file system; above what counts as low
 ISSUER = "0x" + RelayerKey(DEVELOPMENT_KEYS["issuer"]).address.hex()
+ARGUMENTS = {"signer": ("signer", "run"), "web": ("web",), "work": ("work",)}
 
 
 @dataclass
 class Seen:
-    """What a row's test saw. Seconds are from the fault, and from its end."""
+    """What a row's test saw. Seconds are from the fault; `closed_s` and `back_s` from its end."""
 
     sold: int = 0
+    incident: str = ""  # component and cause, as it was written
     opened_s: float | None = None
+    told_s: float | None = None  # a subscriber's webhook
+    eta_s: int | None = None  # the estimate when what waited began to be minted, and how long it took
+    took_s: float | None = None
+    back_s: float | None = None  # until an order was acknowledged again
     closed_s: float | None = None
     checked: bool = False
 
@@ -40,9 +55,13 @@ class Seen:
 class Arena:
     """One platform for all rows: what earlier rows left behind is part of the history that is checked."""
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
-        self.platform = Installation(folder, database_url)
-        self.proxy = BadProxy(self.platform.node_url)
+    def __init__(self, folder: Path, database: str) -> None:
+        self.pair = Pair() if database == "postgresql" else None
+        url = self.pair.url(self.pair.primary.create_database().rpartition("/")[2]) if self.pair else ""
+        self.platform = Installation(folder, url)
+        self.data = folder / "platform"
+        self._mount()
+        self.proxy, self.subscriber = BadProxy(self.platform.node_url), Subscriber()
         self.platform.environ["TRUESTUB_NODE_URLS"] = self.proxy.url
         self.acknowledged: set[UUID] = set()
         self.engine: Engine = None  # type: ignore[assignment]  # made with the database
@@ -52,15 +71,14 @@ class Arena:
         self.start_node()
         platform.run("init")
         self.engine = make_engine(platform.database_url)
-        platform.start("signer", "signer", "run")
-        wait_until((platform.folder / "platform" / "signer.sock").exists, "the signer")
+        self.start_process("signer")
         file = platform.folder / "event.toml"
-        file.write_text(doors_open(EXAMPLE.read_text()))
+        file.write_text(EXAMPLE.read_text().replace("capacity = 500 ", f"capacity = {CAPACITY} "))
         platform.run("event", "create", str(file))
-        platform.start("web")
-        platform.start("work")
-        wait_until(platform.web_answers, "the web server")
-        self.sell(1)
+        self.start_process("work")
+        self.start_process("web")
+        self._subscribe()
+        self.sell(2)
         self.settle()
 
     def close(self) -> None:
@@ -68,6 +86,37 @@ class Arena:
             self.engine.dispose()
         self.platform.close()
         self.proxy.close()
+        self.subscriber.close()
+        if self.pair:
+            self.pair.close()
+        subprocess.run(["umount", "--lazy", str(self.data)], check=False, capture_output=True)
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    def start_process(self, name: str) -> None:
+        self.platform.start(name, *ARGUMENTS[name])
+        if name == "web":
+            wait_until(self.platform.web_answers, "the web server")
+        elif name == "signer":
+            wait_until((self.data / "signer.sock").exists, "the signer")
+
+    def restart_processes(self, **environ: str | None) -> None:
+        """All of ours anew, by SIGKILL; `environ` is set, or unset where it is none."""
+        for name, value in environ.items():
+            if value is None:
+                self.platform.environ.pop(name, None)
+            else:
+                self.platform.environ[name] = value
+        for name in ARGUMENTS:
+            self.platform.kill(name)
+            self.start_process(name)
+
+    def pause_process(self, name: str) -> None:
+        """SIGSTOP for a process and all it started."""
+        send(self.platform.processes[name].pid, signal.SIGSTOP)
+
+    def wake_process(self, name: str) -> None:
+        send(self.platform.processes[name].pid, signal.SIGCONT)
 
     # --- the node -----------------------------------------------------------------------------------------------------
 
@@ -100,15 +149,6 @@ class Arena:
             self.platform.environ["TRUESTUB_NODE_URLS"] = url
         return path
 
-    def pause_process(self, name: str) -> None:
-        """SIGSTOP for a process and all it started."""
-        for pid in _family(self.platform.processes[name].pid):
-            os.kill(pid, signal.SIGSTOP)
-
-    def wake_process(self, name: str) -> None:
-        for pid in _family(self.platform.processes[name].pid):
-            os.kill(pid, signal.SIGCONT)
-
     @contextmanager
     def without_blocks(self) -> Iterator[None]:
         """The node takes transactions and makes no block."""
@@ -121,13 +161,15 @@ class Arena:
     # --- buyers -------------------------------------------------------------------------------------------------------
 
     def sell(self, quantity: int, *, codes: bool = True) -> Bought:
-        """Over HTTP, with a credential for each ticket: nothing of that needs the chain."""
+        """Over HTTP, with a credential for each ticket, and one ticket given back: nothing of that needs the chain."""
         guest = Guest(self.platform, SLUG)
         try:
             bought = guest.buy(quantity)
             self.acknowledged.add(UUID(bought.order_id))
             if codes:
                 guest.bind(bought)
+            if quantity > 1:
+                guest.give_back(bought)
         finally:
             guest.close()
         return bought
@@ -140,27 +182,33 @@ class Arena:
             return connection.scalar(query) or 0
 
     def minted(self) -> bool:
-        """Every ticket has its token and nothing is under way."""
+        """Every ticket has its token."""
         with read(self.engine) as connection:
             tickets = set(connection.scalars(select(Ticket.token_id)))
-            tokens = set(connection.scalars(select(Token.token_id)))
-            waiting = connection.scalar(select(func.count()).where(ChainJob.state.not_in(("included", "final"))))
-        return None not in tickets and tickets == tokens and not waiting
+            return None not in tickets and tickets == set(connection.scalars(select(Token.token_id)))
 
     def settle(self) -> None:
-        wait_until(self.minted, "every paid ticket to be minted", SETTLE_SECONDS)
+        wait_until(lambda: history.is_settled(self.engine), "everything to be minted and paid back", SETTLE_SECONDS)
 
     def event_contract(self) -> str:
         with read(self.engine) as connection:
             found = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).all()
         return "0x" + found[-1].hex()
 
-    # --- incidents ----------------------------------------------------------------------------------------------------
+    # --- incidents, as everybody sees them ----------------------------------------------------------------------------
 
-    def open_incidents(self) -> int:
-        with read(self.engine) as connection:
-            mine = (Incident.kind == "fault") & Incident.closed_ms.is_(None)
-            return connection.scalar(select(func.count()).select_from(Incident).where(mine)) or 0
+    def incidents(self) -> list[dict[str, Any]]:
+        """Faults that the status tells of now."""
+        try:
+            told = httpx.get(f"{self.platform.url}/api/v1/status", timeout=10).json()
+        except (httpx.HTTPError, ValueError):
+            return []
+        return [one for one in told.get("incidents", []) if one["kind"] == "fault"]
+
+    def wait_calm(self) -> None:
+        """Until no incident is open, and the status answers."""
+        quiet = lambda: self.platform.web_answers() and not self.incidents()  # noqa: E731 - said once
+        wait_until(quiet, "every incident to close", SETTLE_SECONDS)
 
     # --- a row --------------------------------------------------------------------------------------------------------
 
@@ -170,45 +218,111 @@ class Arena:
         begin: Callable[[], object],
         end: Callable[[], object],
         *,
-        opens: bool = True,
+        opens: bool | None = True,  # none: it may or may not
         codes: bool = True,
-        sold: int = 2,
+        sells: bool = True,  # tickets can be sold while it lasts
+        crowd: bool = False,  # buyers go on buying all the time
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         """Break, sell, wait for the incident, mend, wait until all is minted and the incident closed, check."""
-        wait_until(lambda: not self.open_incidents(), "the incidents of earlier rows to close", SETTLE_SECONDS)
-        begin()
-        began = time.monotonic()
+        self.wait_calm()
+        before = history.last_incident(self.engine)
+        buyers = Crowd(self.platform, SLUG, self.acknowledged) if crowd else None
         try:
-            self.sell(sold, codes=codes)
-            seen.sold += sold
-            if opens:
-                wait_until(self.open_incidents, "an incident", OPEN_SECONDS)
-                seen.opened_s = time.monotonic() - began
+            if buyers:
+                wait_until(lambda: buyers.sold >= 3, "the first orders")
+            self._break(seen, begin, end, opens=opens, codes=codes, sells=sells, meanwhile=meanwhile)
+            ended = time.monotonic()
+            if buyers:
+                wait_until(lambda: buyers.last_at > ended, "an order to be acknowledged again")
+                seen.back_s = buyers.last_at - ended
         finally:
-            end()
-        ended = time.monotonic()
-        self.settle()
-        wait_until(lambda: not self.open_incidents(), "the incident to close", SETTLE_SECONDS)
+            if buyers:
+                buyers.stop()
+                seen.sold += buyers.sold
+        assert buyers is None or buyers.odd == []
+        self._recover(seen)
         if opens:
             seen.closed_s = time.monotonic() - ended
+        written = history.incidents_after(self.engine, before)
+        seen.incident = ", ".join(dict.fromkeys(f"{one.component} ({one.cause})" for one in written))
+        assert written or not opens, "no incident was written"
+        assert all(one.closed_ms is not None for one in written)
         self.check()
         seen.checked = True
 
     def check(self) -> None:
         """The promises, from outside."""
         self.settle()
-        problems = check_sales(self.engine, self.acknowledged).problems
-        problems += check_chain(self.engine, self.platform.node_url).problems
-        with read(self.engine) as connection:
-            paid = connection.scalar(select(func.coalesce(func.sum(Order.total_minor), 0)).where(Order.state == "paid"))
-            taken = connection.scalar(
-                select(func.coalesce(func.sum(Payment.amount_minor), 0)).where(Payment.state == "succeeded")
-            )
-        assert problems == []
-        assert paid == taken, f"{taken} minor units were taken for tickets worth {paid}"
+        assert history.problems(self.engine, self.platform.node_url, self.data / BANK_FILE, self.acknowledged) == []
+
+    def _break(
+        self,
+        seen: Seen,
+        begin: Callable[[], object],
+        end: Callable[[], object],
+        *,
+        opens: bool | None,
+        codes: bool,
+        sells: bool,
+        meanwhile: Callable[[], object],
+    ) -> None:
+        began = time.monotonic()
+        begin()
+        try:
+            if sells:
+                self.sell(2, codes=codes)
+                seen.sold += 2
+            if opens:
+                wait_until(self.incidents, "an incident", OPEN_SECONDS)
+                seen.opened_s = time.monotonic() - began
+                wait_until(lambda: self.subscriber.told_of_opening(began), "the subscriber to be told", TOLD_SECONDS)
+                seen.told_s = (self.subscriber.told_of_opening(began) or 0) - began
+            meanwhile()
+        finally:
+            end()
+
+    def _recover(self, seen: Seen) -> None:
+        """Until all is minted and calm; how good the estimate was, if there was one."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        estimated = 0.0
+        while not self.minted():
+            assert time.monotonic() < deadline, "not everything was minted"
+            now = [one["eta_seconds"] for one in self.incidents() if one["eta_at"]]
+            if now and not estimated:
+                estimated, seen.eta_s = time.monotonic(), now[0]
+            time.sleep(0.1)
+        if estimated:
+            seen.took_s = time.monotonic() - estimated
+        self.settle()
+        self.wait_calm()
+
+    def _mount(self) -> None:
+        """The data folder is a small file system of its own, so that it can be filled."""
+        self.data.mkdir(mode=0o700)
+        size = f"size={DISK_MIB}m,mode=700"
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.data)], check=False, capture_output=True
+        )
+        self.small_disk = done.returncode == 0  # only root may
+
+    def _subscribe(self) -> None:
+        asked = httpx.post(
+            f"{self.platform.url}/api/v1/subscriptions",
+            json={"channel": "webhook", "address": self.subscriber.url},
+            headers={"Idempotency-Key": uuid4().hex},
+            timeout=10,
+        )
+        assert asked.status_code == httpx.codes.ACCEPTED, asked.text
+        wait_until(lambda: self.subscriber.got, "the subscription's challenge")
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """A signal for a process and all that descend from it."""
+    for one in _family(pid):
+        os.kill(one, number)
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(descendant for child in children for descendant in _family(int(child)))]

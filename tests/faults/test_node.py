@@ -10,6 +10,10 @@ from tests.support.installation import wait_until
 
 CHAIN = "tests/backend/chain/"
 DEAD = CHAIN + "test_follow.py::test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back"
+HANGS = CHAIN + "test_rpc.py::test_a_hanging_node_ends_at_the_deadline_and_answers_once_woken"
+DRIPS = CHAIN + "test_rpc.py::test_misbehaviour_has_a_name_and_ends_at_the_deadline"
+REPLAYED = CHAIN + "test_replay.py::test_a_mixed_history_comes_back_in_order_at_its_times_and_the_rest_is_named"
+GAP = CHAIN + "test_relayer.py::test_a_gap_below_our_nonces_is_filled_and_what_waited_above_goes_through"
 FAULTY = CHAIN + "test_node_faults.py::test_no_misbehaviour_of_a_node_loses_or_doubles_a_ticket"
 
 
@@ -32,12 +36,12 @@ def test_killed(arena: Arena, seen: Seen) -> None:
     arena.row(seen, lambda: arena.platform.kill("node"), lambda: arena.start_node(kept))
 
 
-@pytest.mark.faults(row="node: hanging (SIGSTOP)", short=CHAIN + "test_rpc.py")
+@pytest.mark.faults(row="node: hanging (SIGSTOP)", short=HANGS)
 def test_hanging(arena: Arena, seen: Seen) -> None:
     arena.row(seen, lambda: arena.pause_process("node"), lambda: arena.wake_process("node"))
 
 
-@pytest.mark.faults(row="node: 1 byte/s", short=CHAIN + "test_rpc.py")
+@pytest.mark.faults(row="node: 1 byte/s", short=DRIPS)
 def test_drip(arena: Arena, seen: Seen) -> None:
     by_proxy(arena, seen, "drip")
 
@@ -106,7 +110,7 @@ def test_reorganised(arena: Arena, seen: Seen) -> None:
     arena.row(seen, lambda: arena.rpc("anvil_reorg", 2, []), lambda: None, opens=False)
 
 
-@pytest.mark.faults(row="node: reorganisation beyond finality", short=CHAIN + "test_replay.py")
+@pytest.mark.faults(row="node: reorganisation beyond finality", short=REPLAYED)
 def test_reorganised_beyond_finality(arena: Arena, seen: Seen) -> None:
     arena.sell(1)
     arena.settle()
@@ -144,7 +148,8 @@ def test_dropped(arena: Arena, seen: Seen) -> None:
 
 
 @pytest.mark.faults(
-    row="transaction: nonce gap", short=CHAIN + "test_relayer.py::test_a_gap_below_our_nonces_is_filled"
+    row="transaction: nonce gap",
+    short=GAP,
 )
 def test_nonce_gap(arena: Arena, seen: Seen) -> None:
     count = int(arena.rpc("eth_getTransactionCount", ISSUER, "latest"), 16)
@@ -210,36 +215,6 @@ def test_two_endpoints(arena: Arena, seen: Seen) -> None:
         arena.row(seen, lambda: work_with(other.url, arena.proxy.url), lambda: work_with(arena.proxy.url), opens=False)
     finally:
         other.close()
-
-
-@pytest.mark.faults(
-    row="ours: two relayers, the lease holder stopped and woken",
-    short=CHAIN + "test_node_faults.py::test_a_sleeping_leader_that_wakes_beside_its_successor_does_no_harm",
-)
-def test_two_relayers(arena: Arena, seen: Seen) -> None:
-    def begin() -> None:
-        arena.pause_process("work")
-        arena.platform.start("work-two", "work")
-
-    def end() -> None:
-        wait_until(arena.minted, "the second worker to mint", 120)
-        arena.wake_process("work")
-
-    arena.row(seen, begin, end, opens=False)
-    arena.platform.kill("work-two")
-
-
-@pytest.mark.faults(row="ours: signer dead", short="tests/e2e/test_kill.py")
-def test_signer_dead(arena: Arena, seen: Seen) -> None:
-    """Tickets are sold; codes wait for the signer, and nothing else does."""
-
-    def begin() -> None:
-        arena.platform.kill("signer")
-
-    def end() -> None:
-        arena.platform.start("signer", "signer", "run")
-
-    arena.row(seen, begin, end, codes=False)
 
 
 def sell_until_sent(arena: Arena, seen: Seen) -> None:

@@ -65,6 +65,13 @@ class Guest:
             path = f"/api/v1/tickets/{ticket['ticket_id']}/credential"
             bought.credentials.append(self._persist("POST", path, request, bought.secret))
 
+    def give_back(self, bought: Bought, count: int = 1) -> None:
+        """Some of the order's tickets, for their money."""
+        order = self._persist("GET", f"/api/v1/orders/{bought.order_id}", secret=bought.secret)
+        valid = [ticket["ticket_id"] for ticket in order["tickets"] if ticket["state"] == "valid"]
+        body = {"tickets": valid[:count], "reason": "cannot_come"}
+        self._persist("POST", f"/api/v1/orders/{bought.order_id}/refunds", body, bought.secret)
+
     def close(self) -> None:
         self._client.close()
 

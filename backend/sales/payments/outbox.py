@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select, update
 
-from backend.db.clock import now_ms
+from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
 from backend.db.models import LedgerEntry, Order, Outbox, Payment, Refund
 from backend.db.upsert import insert_missing
@@ -30,7 +30,7 @@ def run_due(engine: Engine, providers: Mapping[str, Provider]) -> int:
     with read(engine) as connection:
         query = (
             select(Outbox.id, Outbox.payload, Outbox.attempts)
-            .where(Outbox.state == "waiting", Outbox.topic == REFUND, Outbox.due_ms <= now_ms(connection))
+            .where(Outbox.state == "waiting", Outbox.topic == REFUND, is_due(Outbox.due_ms, now_ms(connection)))
             .order_by(Outbox.due_ms)
             .limit(AT_ONCE)
         )

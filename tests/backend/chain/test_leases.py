@@ -61,3 +61,10 @@ def test_a_lease_given_up_is_free_at_once_and_the_old_fence_is_void(engine: Engi
     assert again == HeldLease("relayer", "a", 2)
     with pytest.raises(LeaseLostError), engine.begin() as connection:
         require_held(connection, held)
+
+
+def test_a_lease_of_a_clock_that_was_ahead_does_not_lock_everybody_out(engine: Engine) -> None:
+    assert take(engine, "relayer", "a")
+    with engine.begin() as connection:  # the clock was set back by an hour since
+        connection.execute(update(Lease).values(expires_ms=Lease.expires_ms + 3_600_000))
+    assert take(engine, "relayer", "b") == HeldLease("relayer", "b", 2)

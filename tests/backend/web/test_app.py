@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, text
@@ -157,3 +158,23 @@ def test_a_database_killed_under_way_is_waited_for(tmp_path: Path, monkeypatch: 
         services.close()
     finally:
         server.stop()
+
+
+def test_cut_connections_are_opened_again_and_nothing_is_lost(tmp_path: Path, postgres: PostgresServer) -> None:
+    """A firewall or a pooler ends every connection between two requests, and under one."""
+    url = postgres.create_database()
+    services = wire(settings_from({"TRUESTUB_DATA_DIR": str(tmp_path), "TRUESTUB_DATABASE_URL": url}))
+    upgrade(services.engine)
+    put_on_sale(services.engine)
+    buyer = Buyer(create_app(services).test_client())
+    name = url.rpartition("/")[2]
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as operator:
+        for _ in range(3):
+            order = buyer.held()
+            ended = operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            assert ended.fetchall()
+            assert buyer.pay(order).status_code == 200
+    assert check_sales(services.engine).problems == []
+    services.close()

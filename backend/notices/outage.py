@@ -1,0 +1,83 @@
+"""Tell subscribers that the database is away, while it is: nothing of this reads or writes the database.
+
+Whom to tell stands in the copy that `kept` keeps. Who could not be reached is tried again until the database is back.
+Then the incident is written and goes the usual way, and who was told already is not told the same again.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock, Thread
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from backend.notices.kept import Kept
+from backend.notices.outbox import NotSentError, note_told
+from backend.notices.subscribers import Who
+
+THREADS = 16
+AGAIN_SECONDS = 5.0  # before those are tried again who were not reached
+
+Send = Callable[[Who, int], None]  # to one, of an outage since that Unix millisecond; raises `NotSentError`
+
+_log = logging.getLogger(__name__)
+
+
+class OutageTeller:
+    """One outage at a time. `begin` and `end` are called by one thread."""
+
+    def __init__(self, kept: Kept, send: Send) -> None:
+        self._kept, self._send = kept, send
+        self._told: set[UUID] = set()
+        self._lock = Lock()
+        self._over = Event()
+        self._thread: Thread | None = None
+
+    def renew(self, connection: Connection) -> None:
+        """Look at who is subscribed, while that can be seen."""
+        self._kept.renew(connection)
+
+    def begin(self, since_ms: int) -> None:
+        """Tell everybody, in a thread of its own; nothing if that has begun already."""
+        if self._thread is None:
+            self._over.clear()
+            self._thread = Thread(target=self._run, args=(since_ms,), name="outage", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """The database is back: no more letters of this kind."""
+        if self._thread is not None:
+            self._over.set()
+            self._thread = None
+
+    def write(self, connection: Connection, note: int) -> None:
+        """Remember in the database who was told of this note while it was away, and forget it here."""
+        with self._lock:
+            told, self._told = self._told, set()
+        note_told(connection, note, told)
+
+    def _run(self, since_ms: int) -> None:
+        left = list(self._kept.everybody())
+        while left and not self._over.is_set():
+            began = time.monotonic()
+            with ThreadPoolExecutor(THREADS) as threads:
+                reached = list(threads.map(lambda who: self._one(who, since_ms), left))
+            left = [who for who, done in zip(left, reached, strict=True) if not done]
+            _log.warning("the database is away: %d told, %d not reached yet", len(self._told), len(left))
+            self._over.wait(max(0.0, AGAIN_SECONDS - (time.monotonic() - began)))
+
+    def _one(self, who: Who, since_ms: int) -> bool:
+        if self._over.is_set():
+            return False
+        try:
+            self._send(who, since_ms)
+        except NotSentError:
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other letters go on
+            _log.warning("a letter about the database failed: %s", type(error).__name__)
+            return False
+        with self._lock:
+            self._told.add(who.id)
+        return True

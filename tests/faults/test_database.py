@@ -1,0 +1,163 @@
+"""The database, broken in every way we know: each test is a row of docs/faults.md."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from backend.db.engine import make_engine, read
+from backend.db.models import Ticket
+from tests.faults.arena import Arena, Seen, send
+from tests.support.failover import run
+from tests.support.replicated import Pair
+
+KILLS, CUTS = 10, 5
+TOOK_OVER_SECONDS = 1.0  # as long as a promoter needs to be sure
+only_postgresql = pytest.mark.parametrize("arena", ["postgresql"], indirect=True)
+APP = "tests/backend/web/test_app.py::"
+
+
+def pair_of(arena: Arena) -> Pair:
+    assert arena.pair is not None
+    return arena.pair
+
+
+@pytest.mark.faults(row="database: SIGKILL under load", short=APP + "test_a_database_killed_under_way_is_waited_for")
+@only_postgresql
+def test_killed_under_load(arena: Arena, seen: Seen) -> None:
+    """Down for so long that buyers and subscribers are told, then up again with what it has on its disk."""
+    primary = pair_of(arena).primary
+    arena.row(seen, primary.kill, primary.start, sells=False, crowd=True)
+
+
+@pytest.mark.faults(row="database: restarted under load", short=APP + "test_a_database_killed_under_way_is_waited_for")
+@only_postgresql
+def test_restarted_under_load(arena: Arena, seen: Seen) -> None:
+    """An operator's restart: nobody is turned away for long, and no subscriber is woken for it."""
+    primary = pair_of(arena).primary
+    arena.row(seen, primary.interrupt, primary.start, opens=None, sells=False, crowd=True)
+
+
+@pytest.mark.faults(
+    row="database: failover to the synchronous standby",
+    short="tests/faults/test_failover.py::test_a_killed_primary_loses_no_acknowledged_order",
+)
+@only_postgresql
+def test_failover(arena: Arena, seen: Seen) -> None:
+    pair = pair_of(arena)
+
+    def begin() -> None:
+        pair.kill_primary()
+        time.sleep(TOOK_OVER_SECONDS)
+        pair.promote()
+
+    arena.row(seen, begin, lambda: None, opens=None, sells=False, crowd=True)
+    pair.rejoin()
+
+
+@pytest.mark.faults(
+    row="database: ten failovers under load (till alone, six buyers)",
+    short="tests/faults/test_failover.py::test_a_killed_primary_loses_no_acknowledged_order",
+)
+def test_ten_killed_primaries_lose_no_acknowledged_order(tmp_path: Path, seen: Seen) -> None:
+    result = run(tmp_path, KILLS)
+    print(json.dumps({"failover_lost": result.lost, "failover_s": round(max(result.gaps_s), 2)}))
+    assert (result.lost, result.problems) == (0, ())
+    assert len(result.gaps_s) == KILLS
+    seen.sold, seen.back_s, seen.checked = result.acknowledged, max(result.gaps_s), True
+
+
+@pytest.mark.faults(
+    row="database: connections cut under load", short=APP + "test_cut_connections_are_opened_again_and_nothing_is_lost"
+)
+@only_postgresql
+def test_connections_cut(arena: Arena, seen: Seen) -> None:
+    def begin() -> None:
+        for _ in range(CUTS):
+            cut_connections(pair_of(arena).primary.url("postgres"))
+            time.sleep(0.5)
+
+    arena.row(seen, begin, lambda: None, opens=None, crowd=True)
+
+
+@pytest.mark.faults(
+    row="database: synchronous standby stalled (SIGSTOP)",
+    short="tests/backend/ops/test_stalled_standby.py::test_a_stalled_standby_is_told_and_nothing_is_lost",
+)
+@only_postgresql
+def test_standby_stalled(arena: Arena, seen: Seen) -> None:
+    """Commits wait: the status says what buyers wait for, and subscribers hear of it meanwhile."""
+    standby = pair_of(arena).standby
+
+    def meanwhile() -> None:
+        assert any("second copy" in one["sentence"] for one in arena.incidents())
+
+    arena.row(
+        seen,
+        lambda: send(standby.pid, signal.SIGSTOP),
+        lambda: send(standby.pid, signal.SIGCONT),
+        sells=False,
+        crowd=True,
+        meanwhile=meanwhile,
+    )
+
+
+@pytest.mark.faults(
+    row="database: older backup restored",
+    short="tests/backend/ops/test_restore.py::test_seats_minted_after_the_backup_are_not_sold_again",
+)
+def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
+    """Tickets sold after the backup come back from the chain under their numbers; sales stay closed until then."""
+    platform = arena.platform
+    platform.run("backup", "key", str(platform.folder / "backup.key"))
+    platform.run("backup", "--to", str(platform.folder / "backups"))
+    (backup,) = (platform.folder / "backups").iterdir()
+    known = set(arena.acknowledged)
+    bought = arena.sell(3)
+    arena.settle()
+    tokens = _tokens(arena)
+    seen.sold = len(bought.credentials)
+    for name in ("web", "work", "signer"):
+        platform.kill(name)
+    _empty_database(arena)
+    platform.run("restore", str(backup), "--key", str(platform.folder / "backup.key"))
+    platform.run("reconcile", "--refund-unknown")
+    arena.engine = make_engine(platform.database_url)
+    arena.acknowledged &= known  # the orders are gone; their tickets are not:
+    assert tokens <= _tokens(arena)
+    for name in ("signer", "work", "web"):
+        arena.start_process(name)
+    arena.sell(2)
+    seen.sold += 2
+    arena.check()
+    seen.checked = True
+
+
+def cut_connections(url: str) -> None:
+    """As an operator or a firewall does: every connection of ours to this server ends."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+
+
+def _tokens(arena: Arena) -> set[int | None]:
+    with read(arena.engine) as connection:
+        return set(connection.scalars(Ticket.__table__.select().with_only_columns(Ticket.token_id)))
+
+
+def _empty_database(arena: Arena) -> None:
+    """The database is lost; an empty one stands in its place."""
+    arena.engine.dispose()
+    if arena.pair is None:
+        for file in arena.data.glob("truestub.sqlite*"):
+            file.unlink()
+        return
+    primary = arena.pair.primary
+    name = primary.create_database().rpartition("/")[2]
+    arena.platform.database_url = arena.pair.url(name)
+    arena.platform.environ["TRUESTUB_DATABASE_URL"] = arena.platform.database_url

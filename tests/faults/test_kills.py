@@ -1,0 +1,101 @@
+"""SIGKILL at every step boundary, many rounds: web server, worker and signer die beside one another, all the time.
+
+Each process is armed with one of its places, killed there, and started again armed with the next, while buyers buy,
+take codes and give tickets back. So that a round costs little, workers are forked from a server that has imported
+everything, and a dead worker's leases are let expire at once.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import chain
+from threading import Thread
+
+import pytest
+
+from tests.e2e.test_kill import PLACES
+from tests.faults.arena import ARGUMENTS, SLUG, Arena, Seen
+from tests.faults.load import Crowd
+from tests.support.forked_worker import let_leases_expire, start_worker, wait_dead
+
+ROUND_SECONDS = 120  # until an armed place was reached
+
+
+@dataclass
+class Killed:
+    """How many rounds each place has seen. One thread for each process adds to it."""
+
+    rounds: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        self.rounds[place] = self.rounds.get(place, 0) + 1
+
+
+@pytest.mark.faults(
+    row="ours: SIGKILL at every step boundary",
+    short="tests/e2e/test_kill.py::test_killed_at_every_boundary_no_paid_ticket_is_lost_or_doubled",
+)
+def test_killed_at_every_boundary_many_rounds(arena: Arena, seen: Seen, request: pytest.FixtureRequest) -> None:
+    rounds = request.config.getoption("--kill-rounds")
+    killed = Killed()
+    began = time.monotonic()
+    for name in ARGUMENTS:
+        arena.platform.kill(name)
+    rings: dict[str, Callable[[str], None]] = {"work": lambda place: _kill_worker(arena, place)}
+    for name in ("web", "signer"):
+        rings[name] = _kill_program(arena, name)
+    drivers = [Thread(target=_drive, args=(name, rounds, ring, killed)) for name, ring in rings.items()]
+    for driver in drivers:
+        driver.start()
+    crowd = Crowd(arena.platform, SLUG, arena.acknowledged, codes=True)
+    try:
+        for driver in drivers:
+            driver.join()
+    finally:
+        crowd.stop()
+    for name in ARGUMENTS:
+        if name not in arena.platform.processes:
+            arena.start_process(name)
+    assert killed.problems + crowd.odd == []
+    assert killed.rounds == dict.fromkeys(PLACES, rounds)
+    arena.check()
+    seen.sold, seen.checked = crowd.sold, True
+    seen.incident = f"{sum(killed.rounds.values())} kills, {rounds} at each place, in {time.monotonic() - began:.0f} s"
+
+
+def _drive(name: str, rounds: int, kill_at: Callable[[str], None], killed: Killed) -> None:
+    """Every place of a process in turn, `rounds` times."""
+    places = [place for place, who in PLACES.items() if who == name]
+    for place in chain.from_iterable([places] * rounds):
+        try:
+            kill_at(place)
+        except AssertionError as error:
+            killed.problems.append(f"{place}: {error}")
+            return
+        killed.add(place)
+
+
+def _kill_program(arena: Arena, name: str) -> Callable[[str], None]:
+    def kill_at(place: str) -> None:
+        armed = arena.platform.start(name, *ARGUMENTS[name], kill_at=place)
+        deadline = time.monotonic() + ROUND_SECONDS
+        while armed.poll() is None:
+            assert time.monotonic() < deadline, "never reached"
+            time.sleep(0.05)
+        arena.platform.kill(name)
+        # The web server is a process that watches another; it ends when that one was killed.
+        assert armed.returncode == -signal.SIGKILL or name == "web", f"ended with {armed.returncode}"
+
+    return kill_at
+
+
+def _kill_worker(arena: Arena, place: str) -> None:
+    let_leases_expire(arena.engine)
+    armed = start_worker(arena.platform.environ, str(arena.platform.folder / "work.log"), place)
+    try:
+        code = wait_dead(armed, ROUND_SECONDS)
+        assert code == -signal.SIGKILL, f"ended with {code}"
+    finally:
+        armed.kill()

@@ -1,0 +1,24 @@
+"""Every row of docs/faults.md has a short form in `make test`, and that test exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.faults import test_database, test_kills, test_node, test_ours
+
+
+@pytest.mark.parametrize("module", [test_database, test_kills, test_node, test_ours], ids=lambda one: one.__name__)
+def test_every_row_names_a_short_form_that_exists(module: object) -> None:
+    rows = [
+        mark.kwargs
+        for test in vars(module).values()
+        for mark in getattr(test, "pytestmark", [])
+        if getattr(mark, "name", "") == "faults"
+    ]
+    assert rows
+    for row in rows:
+        file, _, name = row["short"].partition("::")
+        found = re.search(rf"((?:@.*\n)*)def {name}\(", Path(file).read_text())
+        assert found, row
+        assert "mark.deep" not in found.group(1), row
