@@ -4,6 +4,7 @@ Every setting is listed in `Settings`; an unknown `TRUESTUB_` variable is refuse
 name, and a setting that silently does nothing is worse than one that stops the start.
 """
 
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,17 @@ from backend.i18n import gettext as _
 PREFIX = "TRUESTUB_"
 DEFAULT_DATA_DIR = "truestub-data"
 STRIPE_API = "https://api.stripe.com"
+MAX_UNITS_PER_MINOR = 2**62  # of a token; the contract's own limit is 2**72
+_TOKEN = re.compile(r"(?P<currency>[A-Z]{3})=(?:native|0x(?P<address>[0-9a-fA-F]{40})):(?P<units>[0-9]{1,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSetting:
+    """What stands for a currency on the chain: an ERC-20's address, or 20 zero bytes for the native coin."""
+
+    currency: str
+    token: bytes
+    units_per_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Settings:
     stripe_webhook_secret: str = field(repr=False)  # of the webhook endpoint that Stripe was given
     stripe_api_url: str  # Stripe's API; another one in tests only
     stripe_pages: str  # origin of the hosted Checkout; another one with a custom domain
+    chain_tokens: tuple[TokenSetting, ...]  # what buyers may pay with on the chain; empty: nothing
     smtp_url: str  # smtp:// or smtps://, with user and password if the server wants them; empty: no mail is sent
     mail_from: str  # whom our mails come from
     alert_urls: tuple[str, ...]  # where operators are told of incidents, as apprise writes addresses
@@ -83,6 +96,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         stripe_webhook_secret=get.text("STRIPE_WEBHOOK_SECRET", "").strip(),
         stripe_api_url=get.url("STRIPE_API_URL", STRIPE_API),
         stripe_pages=get.url("STRIPE_PAGES", "https://checkout.stripe.com"),
+        chain_tokens=get.chain_tokens("CHAIN_TOKENS"),
         smtp_url=get.smtp_url("SMTP_URL"),
         mail_from=get.text("MAIL_FROM", "truestub@localhost"),
         alert_urls=tuple(part.strip() for part in get.text("ALERT_URLS", "").split(",") if part.strip()),
@@ -179,6 +193,20 @@ class _Reader:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingError(PREFIX + name, _("must be an address that begins with http:// or https://"))
         return value.strip().rstrip("/")
+
+    def chain_tokens(self, name: str) -> tuple[TokenSetting, ...]:
+        """`EUR=native:400000000000,USD=0x...:10000`: currency, token, its units for one minor unit."""
+        found = []
+        for part in self.text(name, "").replace(" ", "").split(","):
+            if not part:
+                continue
+            match = _TOKEN.fullmatch(part)
+            units = int(match["units"]) if match else 0
+            if match is None or not 0 < units <= MAX_UNITS_PER_MINOR:
+                raise SettingError(PREFIX + name, _("must look like EUR=native:400000000000,USD=0x<address>:10000"))
+            address = match["address"]
+            found.append(TokenSetting(match["currency"], bytes.fromhex(address) if address else bytes(20), units))
+        return tuple(found)
 
     def smtp_url(self, name: str) -> str:
         value = self.text(name, "")

@@ -14,6 +14,7 @@ from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
 from backend.desk.cash import Cash
 from backend.sales.installation import installation_secret
+from backend.sales.payments.chain import ChainPayments
 from backend.sales.payments.free import Free
 from backend.sales.payments.interface import Provider
 from backend.sales.payments.sandbox import Sandbox
@@ -41,6 +42,7 @@ class Services:
     payments: Mapping[str, Provider]
     bank: Sandbox | None  # the sandbox provider's other side, where there is one
     stripe: "Stripe | None" = None
+    chain: ChainPayments | None = None  # where buyers may pay on the chain
 
     @property
     def shop_payments(self) -> Mapping[str, Provider]:
@@ -66,6 +68,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
     bank = Sandbox(settings.data_dir / BANK_FILE, secret) if settings.sandbox_payments else None
     cash = Cash(secret)
     stripe = _stripe(settings)
+    chain = ChainPayments(engine, secret) if settings.chain_tokens else None
     return Services(
         settings=settings,
         engine=engine,
@@ -73,10 +76,11 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         secret=secret,
         signer=SignerClient(settings.signer_socket),
         tills=Tills(make_engine(settings.database_url, ask_first=False)),
-        payments={one.name: one for one in (free, cash, bank, stripe) if one is not None},
+        payments={one.name: one for one in (free, cash, bank, stripe, chain) if one is not None},
         rooms=Desk(engine, secret),
         bank=bank,
         stripe=stripe,
+        chain=chain,
     )
 
 

@@ -5,16 +5,19 @@ A job is written when something is decided; addresses are known only once a nonc
 there from its first block on. The code's hash is pinned when it was seen: an address alone proves nothing (design 8).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from backend.chain import abi
 from backend.chain.addresses import clone_address, clone_code, created_address, event_hash
 from backend.chain.jobs import NewJob, enqueue
 from backend.chain.key_jobs import KEY_JOBS
+from backend.chain.market import MARKET_JOBS, job_market
+from backend.db.chain_money import ChainPrice
 from backend.db.models import ChainContract, ChainJob, ChainNonce, Event, Platform, Stock, TicketClass
 from backend.db.upsert import insert_missing
 from backend.domain.event_file import POLICIES
@@ -55,11 +58,20 @@ class Slot:
     nonce: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChainToken:
+    """What stands for a currency on the chain. `token` zero: the native coin; units for one minor unit."""
+
+    token: bytes
+    units_per_minor: int
+
+
 class Completion:
     """Completes jobs for signing."""
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
+    def __init__(self, roster: Roster, tokens: Mapping[str, ChainToken] | None = None) -> None:
+        """`tokens`: by currency, what events are paid with on the chain; none: they are not."""
+        self._roster, self._tokens = roster, tokens or {}
 
     def complete(self, connection: Connection, slot: Slot, job: Row[Any]) -> tuple[bytes | None, bytes] | None:
         """To whom and what, for this job in this slot; None while it can't be said yet."""
@@ -98,7 +110,9 @@ class Completion:
         name = event_hash(platform, event.id)
         code = clone_code(implementation, event.custody_address, name)
         _expect(connection, slot.chain, clone_address(factory, slot.signer, name, code), "event", event.id)
-        return factory, abi.call("EventFactory", "createEvent", _config(connection, event, name, self._roster))
+        token = self._tokens.get(event.currency)
+        _keep_price(connection, event.id, token)
+        return factory, abi.call("EventFactory", "createEvent", _config(connection, event, name, self._roster, token))
 
 
 def enqueue_deployments(connection: Connection) -> None:
@@ -132,6 +146,9 @@ def target_of(connection: Connection, chain: int, job: Row[Any]) -> bytes | None
     """The contract that a job calls, where it is or will be."""
     if job.kind in KEY_JOBS:
         return deployed_address(connection, chain, "registry")
+    if job.kind in MARKET_JOBS:
+        mine = (ChainContract.chain == chain) & (ChainContract.address == job_market(job.key))
+        return connection.scalar(select(ChainContract.address).where(mine))
     return event_address(connection, chain, job.event_id)
 
 
@@ -158,7 +175,17 @@ def _expect(connection: Connection, chain: int, address: bytes, kind: str, event
     insert_missing(connection, ChainContract, [row])
 
 
-def _config(connection: Connection, event: Row[Any], name: bytes, roster: Roster) -> tuple[object, ...]:
+def _keep_price(connection: Connection, event_id: UUID, token: ChainToken | None) -> None:
+    """What is about to be written into the event's contract for good: shops ask for just that."""
+    connection.execute(delete(ChainPrice).where(ChainPrice.event_id == event_id))
+    if token is not None:
+        row = {"event_id": event_id, "token": token.token, "units_per_minor": token.units_per_minor}
+        connection.execute(insert(ChainPrice).values(row))
+
+
+def _config(
+    connection: Connection, event: Row[Any], name: bytes, roster: Roster, token: ChainToken | None
+) -> tuple[object, ...]:
     """The event as `EventConfig` has it."""
     rows = connection.execute(
         select(TicketClass.__table__, Stock.capacity)
@@ -175,7 +202,7 @@ def _config(connection: Connection, event: Row[Any], name: bytes, roster: Roster
             row.resale_cap_bps,
             row.royalty_bps,
             *(0, closes, POLICIES.index(row.policy), 0),
-            *(NOBODY, 0, event.currency.encode()),
+            *(token.token if token else NOBODY, token.units_per_minor if token else 0, event.currency.encode()),
         )
         for row in rows
     ]

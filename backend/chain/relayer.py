@@ -25,6 +25,7 @@ from backend.chain.jobs import NewJob, enqueue, put_off
 from backend.chain.key_jobs import KEY_JOBS
 from backend.chain.keys import Fees, RelayerKey
 from backend.chain.leases import HeldLease, require_held
+from backend.chain.market import MARKET_JOBS
 from backend.chain.marks import MARKS
 from backend.chain.repair import repair
 from backend.chain.rpc import Call, Node, one
@@ -44,7 +45,7 @@ FILL_GAS = 21_000
 
 # Kinds of jobs by the account that signs them (SPEC 8.4).
 ISSUED = ("deploy", "create_event", "mint", "fill")
-OPERATED = ("claim", "move", "settle", *MARKS, *KEY_JOBS, "anchor")
+OPERATED = ("claim", "move", "settle", *MARKS, *KEY_JOBS, *MARKET_JOBS, "anchor")
 ADDRESS_MADE = ("deploy", "create_event", "fill")  # not simulated: what they need may be made in the same block
 
 # (to address, calldata) of a job that is to get this slot; None while it can't be said yet.

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from backend.chain.calldata import mint_calldata
+from backend.chain.market import MARKET_JOBS
 from backend.chain.marks import MARKS, mend_marks
 from backend.db.clock import now_ms
 from backend.db.models import Batch, ChainJob, Ticket
@@ -29,6 +30,10 @@ def repair(connection: Connection, job: Row[Any], reason: str) -> bool:
     """
     if job.kind in MARKS:
         return mend_marks(connection, job)
+    if job.kind in MARKET_JOBS and reason == "order_state_invalid":
+        # Its money went already, by another transaction: the market's own events say where to.
+        _change(connection, job.id, state="final", error="nothing_left_to_do", changed_ms=now_ms(connection))
+        return False
     if reason in WAITS_FOR_OTHERS:
         return True
     if job.kind == "mint" and _mend_batch(connection, job, reason):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine
 
-from backend.chain.deploy import Completion, Roster, enqueue_deployments
+from backend.chain.deploy import ChainToken, Completion, Roster, enqueue_deployments
 from backend.chain.follow import Follower, current_chain
 from backend.chain.keys import ChainKeys
 from backend.chain.leases import HeldLease
@@ -18,7 +18,9 @@ class ChainWorker:
 
     def __init__(self, engine: Engine, settings: Settings, nodes: Sequence[Node], keys: ChainKeys) -> None:
         self._engine, self._nodes, self._keys, self._settings = engine, nodes, keys, settings
-        self._complete = Completion(Roster(keys.issuer.address, keys.operator.address, keys.admin.address)).complete
+        roster = Roster(keys.issuer.address, keys.operator.address, keys.admin.address)
+        tokens = {one.currency: ChainToken(one.token, one.units_per_minor) for one in settings.chain_tokens}
+        self._complete = Completion(roster, tokens).complete
         self._follower = Follower(
             engine, settings.chain_id, settings.finality_blocks, rewinds_by_itself=settings.development_chain
         )

@@ -36,6 +36,7 @@ from backend.ops.watch import Watcher
 from backend.privacy.rights import erase_due
 from backend.sales.calling_off import give_back_cancelled
 from backend.sales.expiry import expire_holds
+from backend.sales.payments.chain_watch import release_due, watch
 from backend.sales.payments.delivery import deliver
 from backend.sales.payments.outbox import run_due
 from backend.sales.payments.reconcile import reconcile
@@ -105,6 +106,10 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
     bank = services.bank
     if bank is not None:
         tasks.append(Task("bank", 0.5, lambda _held: deliver(bank, settings.public_url, time.time())))
+    money = services.chain
+    if money is not None:
+        tasks.append(Task("chain-money", 0.5, lambda _held: watch(engine, services.tills, money)))
+        tasks.append(Task("release", 60.0, lambda _held: release_due(engine)))
     if settings.node_urls:
         nodes = [Node(url, transport) for url in settings.node_urls]
         chain = ChainWorker(engine, settings, nodes, ensure_chain_keys(settings))

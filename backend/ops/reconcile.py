@@ -1,9 +1,9 @@
 """Compare a restored database with the payment provider and the chain before sales open (design 9).
 
 A restored database does not know what happened after its backup: it would sell minted seats again. So, in this order:
-settle every payment whose fate we don't know; find money that was taken and that we know nothing of; follow the chain
-to its head; bring tickets back that only the chain knows; check every promise; and only then open sales. Each step may
-be repeated.
+follow the chain to its head, since payments may have been made there; settle every payment whose fate we don't know;
+find money that was taken and that we know nothing of; bring tickets back that only the chain knows; check every
+promise; and only then open sales. Each step may be repeated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,13 @@ from backend.chain.leases import HeldLease
 from backend.chain.rpc import Node
 from backend.db.engine import read
 from backend.db.models import Payment
-from backend.errors import refuse
+from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.ops.check import check_rows
 from backend.ops.recovered import Recovered, recover
 from backend.ops.restore import mark, unmark, waiting
+from backend.sales.payments.chain import NAME as CHAIN
+from backend.sales.payments.chain_watch import watch_to_final
 from backend.sales.payments.flow import OPEN, find_payment, settle
 from backend.sales.payments.interface import Provider, Said, Silent
 from backend.sales.payments.reconcile import reconcile as settle_open
@@ -61,11 +63,13 @@ def reconcile_all(
     held = _alone(engine, holder)
     try:
         since = _since(engine, made_at)
+        if settings.node_urls:
+            follow_to_head(engine, settings, nodes, held["chain"])
+        if services.chain is not None:
+            watch_to_final(engine, services.tills, services.chain)
         done = Reconciled(settled=_settle(services, since))
         done = replace(done, open_payments=_open(engine))
         done = _find_unknown(engine, services.payments, done, since, refund=refund_unknown)
-        if settings.node_urls:
-            follow_to_head(engine, settings, nodes, held["chain"])
         with engine.begin() as connection:
             done = replace(done, recovered=recover(connection))
         with read(engine) as connection:
@@ -139,17 +143,29 @@ def _find_unknown(
             if _state(engine, said.payment_id) is None:
                 unknown.append(said.payment_id)
                 if refund:
-                    provider.refund(said.payment_id, said.payment_id, None, said.reference)  # its own id is the key
+                    _give_back(provider, said)
                     refunded += 1
     return replace(done, unknown=tuple(unknown), refunded=refunded)
+
+
+def _give_back(provider: Provider, said: Said) -> None:
+    try:
+        provider.refund(said.payment_id, said.payment_id, None, said.reference)  # its own id is the key: once
+    except Silent as error:
+        if provider.name != CHAIN:  # there it is asked for, and the worker sends it
+            raise _silent(provider) from error
 
 
 def _taken(provider: Provider, since: float) -> list[Said]:
     try:
         return list(provider.taken_since(since))
     except Silent as error:
-        sentence = _("The payment provider %s does not answer; sales can't open before it was asked")
-        raise refuse("provider_silent", sentence % provider.name) from error
+        raise _silent(provider) from error
+
+
+def _silent(provider: Provider) -> Refused:
+    sentence = _("The payment provider %s does not answer; sales can't open before it was asked")
+    return refuse("provider_silent", sentence % provider.name)
 
 
 def _state(engine: Engine, payment_id: UUID) -> str | None:

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import Engine, select
 
+from backend.db.chain_money import ChainCharge
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Order
+from backend.db.models import Order, Payment
+from backend.domain.chain_money import KEEP_SEEN_MS
 from backend.domain.selling.outcomes import Ended
 from backend.domain.selling.requests import Expire
 from backend.sales.till.batch import run_batch
@@ -20,9 +22,16 @@ AT_ONCE = 2_000  # holds ended in one run
 def expire_holds(engine: Engine) -> int:
     """How many holds were ended."""
     with read(engine) as connection:
+        now = now_ms(connection)
+        # Paid on the chain in a block that is not final yet (SPEC 9.10).
+        paid_on_chain = (
+            select(ChainCharge.payment_id)
+            .join(Payment, Payment.id == ChainCharge.payment_id)
+            .where(Payment.order_id == Order.id, ChainCharge.seen_ms > now - KEEP_SEEN_MS)
+        )
         query = (
             select(Order.id, Order.event_id)
-            .where(Order.state == "held", Order.hold_expires_ms <= now_ms(connection))
+            .where(Order.state == "held", Order.hold_expires_ms <= now, ~paid_on_chain.exists())
             .order_by(Order.hold_expires_ms)
             .limit(AT_ONCE)
         )

@@ -24,13 +24,16 @@ from backend.db.payments import FailedRefund
 from backend.i18n import gettext as _
 from backend.ops.outages import node_away_since_ms
 from backend.sales.answers import paid_body, rfc3339
+from backend.sales.payments.chain import ChainPayments
+from backend.sales.payments.chain_offer import offer
+from backend.sales.payments.flow import OPEN
 from backend.sales.till.reading import read_facts
 
 UNDER_WAY = ("signed", "sent", "included")  # states of a mint's job between decided and final
 
 
-def order_view(engine: Engine, order_id: UUID) -> dict[str, Any]:
-    """The order as it stands; `LookupError` if there is none."""
+def order_view(engine: Engine, order_id: UUID, chain: ChainPayments | None = None) -> dict[str, Any]:
+    """The order as it stands; `LookupError` if there is none. `chain`: where orders are paid on the chain."""
     with read(engine) as connection:
         query = select(Order, Event.slug).join(Event, Event.id == Order.event_id).where(Order.id == order_id)
         order = connection.execute(query).one_or_none()
@@ -47,7 +50,7 @@ def order_view(engine: Engine, order_id: UUID) -> dict[str, Any]:
             "hold_expires_at": rfc3339(order.hold_expires_ms) if order.state == "held" else None,
             "paid_at": rfc3339(order.paid_ms) if order.paid_ms is not None else None,
             "lines": _lines(connection, order),
-            "payment": _payment(connection, order_id),
+            "payment": _payment(connection, order_id, chain),
             "tickets": tickets,
             "notice": _notice(connection, tickets),
         }
@@ -84,8 +87,8 @@ def _labels(connection: Connection, event_id: UUID, numbers: list[int]) -> dict[
     return {row.number: row.label for row in connection.execute(query)}
 
 
-def _payment(connection: Connection, order_id: UUID) -> dict[str, Any] | None:
-    query = select(Payment.state, Payment.reason).where(Payment.order_id == order_id)
+def _payment(connection: Connection, order_id: UUID, chain: ChainPayments | None) -> dict[str, Any] | None:
+    query = select(Payment.id, Payment.provider, Payment.state, Payment.reason).where(Payment.order_id == order_id)
     last = connection.execute(query.order_by(Payment.created_ms.desc()).limit(1)).one_or_none()
     if last is None:
         return None
@@ -93,7 +96,10 @@ def _payment(connection: Connection, order_id: UUID) -> dict[str, Any] | None:
     refused = connection.execute(failed.limit(1)).one_or_none()
     if refused is not None:
         return {"state": "refund_failed", "reason": refused.reason}
-    return {"state": last.state, "reason": last.reason}
+    told: dict[str, Any] = {"state": last.state, "reason": last.reason}
+    if chain is not None and last.provider == chain.name and last.state in OPEN:
+        told["chain"] = offer(connection, chain, last.id)
+    return told
 
 
 def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:

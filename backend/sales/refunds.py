@@ -33,6 +33,8 @@ from backend.domain.selling.refunding import By, Returned, SoldTicket, Terms, ch
 from backend.domain.selling.requests import Key
 from backend.errors import Refused
 from backend.killpoints import reach
+from backend.sales.payments.chain import NAME as CHAIN
+from backend.sales.payments.chain import refuse_impossible_refund
 from backend.sales.payments.outbox import REFUND
 from backend.sales.till.reading import lock_event
 from backend.sales.till.writing import ledger_rows
@@ -165,6 +167,8 @@ def _give_back(connection: Connection, order: Row[Any], decided: Returned, wish:
     ).one_or_none()
     refund_id = new_id(now)
     sends = payment is not None and decided.amount_minor > 0
+    if sends and payment is not None and payment.provider == CHAIN:
+        refuse_impossible_refund(connection, payment.id, decided.amount_minor)
     connection.execute(
         insert(Refund).values(
             id=refund_id,

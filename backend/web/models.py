@@ -170,8 +170,32 @@ class TicketOut(BaseModel):
     serial: int
 
 
+class ApproveOut(BaseModel):
+    """What to send first where the token is an ERC-20: it lets the market take the units."""
+
+    to: str
+    data: str
+
+
+class ChainOfferOut(BaseModel):
+    """What the buyer's wallet sends to pay on the chain (SPEC 9.10). Later than `pay_by` there may be no room."""
+
+    chain_id: int
+    to: str
+    data: str
+    value: str  # wei
+    token: str | None
+    units: str  # of the token
+    approve: ApproveOut | None
+    order_ref: str
+    amount_minor: int
+    pay_by: str
+    seen: bool
+    uri: str
+
+
 class PaymentOut(BaseModel):
-    """The newest payment of an order."""
+    """The newest payment of an order. `chain`: what to send, while it is to be paid on the chain."""
 
     state: Literal[
         "started", "unknown", "succeeded", "declined", "refunding", "refund_failed", "refunded", "charged_back"
@@ -180,6 +204,7 @@ class PaymentOut(BaseModel):
     pay_at: str | None = Field(
         default=None, description="only in the answer to a payment: where the buyer pays, at a provider with own pages"
     )
+    chain: ChainOfferOut | None = None
 
 
 class RefundIn(Body):

@@ -13,6 +13,7 @@ from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales import codes, orders
 from backend.sales.order_view import order_view, paid_answer
+from backend.sales.payments.chain import ChainPayments
 from backend.sales.payments.flow import OTHER_MONEY, PaymentView, pay
 from backend.sales.words import refusal
 from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
@@ -57,7 +58,7 @@ def read_order(order_id: UUID) -> Response:
     """The order as it stands, with its tickets."""
     parts = services()
     _opened(order_id)
-    return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
+    return Response(reply(order_view(parts.engine, order_id, parts.chain)), mimetype=JSON)
 
 
 @bp.delete("/orders/<uuid:order_id>")
@@ -67,7 +68,7 @@ def release_order(order_id: UUID) -> Response:
     """Give the tickets back before paying."""
     parts = services()
     orders.release(parts.tills, _opened(order_id), order_id)
-    return Response(reply(order_view(parts.engine, order_id)), mimetype=JSON)
+    return Response(reply(order_view(parts.engine, order_id, parts.chain)), mimetype=JSON)
 
 
 @bp.post("/orders/<uuid:order_id>/extension")
@@ -103,7 +104,7 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     paid = pay(parts.engine, parts.tills, provider, event_id, wish, body.token, back_to)
     if isinstance(paid, No):
         raise Refused(refusal(paid))
-    return _payment_answer(parts.engine, paid)
+    return _payment_answer(parts.engine, parts.chain, paid)
 
 
 def _opened(order_id: UUID) -> UUID:
@@ -112,7 +113,7 @@ def _opened(order_id: UUID) -> UUID:
     return orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, bearer())
 
 
-def _payment_answer(engine: Engine, paid: PaymentView) -> Response:
+def _payment_answer(engine: Engine, chain: ChainPayments | None, paid: PaymentView) -> Response:
     match paid.state:
         case "succeeded":
             return Response(paid.body or paid_answer(engine, paid.order_id), mimetype=JSON)
@@ -120,7 +121,7 @@ def _payment_answer(engine: Engine, paid: PaymentView) -> Response:
             sentence = _("The payment was declined; nothing was taken. Try again, or pay another way")
             return problem(Refusal("payment_declined", sentence, {"reason": paid.reason}))
         case "started" | "unknown":
-            view = order_view(engine, paid.order_id)
+            view = order_view(engine, paid.order_id, chain)
             if paid.pay_at is not None:
                 view["payment"]["pay_at"] = paid.pay_at
             return Response(reply(view), 202, mimetype=JSON, headers={"Retry-After": "2"})

@@ -66,7 +66,7 @@ _STATUS = {
         *("credential_withdrawn", "serials_exhausted", "wrong_binding_number", "wrong_epoch", "move_not_final"),
         *("bad_bundle", "bundle_version_taken", "log_forked", "log_gap", "no_mail"),
         *("refund_closed", "refund_by_organiser", "nothing_to_refund", "ticket_used", "event_is_over"),
-        *("times_out_of_order",),
+        *("times_out_of_order", "refund_whole_only", "refund_after_release"),
     ),
     413: ("body_too_large",),
     415: ("not_json",),
@@ -84,7 +84,7 @@ _STATUS = {
         *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
         *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing", "wish_expired"),
-        *("amount_not_payable", "payment_refused"),
+        *("amount_not_payable", "payment_refused", "not_sold_on_chain"),
         *("bad_address", "record_unreadable", "record_of_another_gate"),
     ),
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
@@ -93,6 +93,7 @@ _STATUS = {
         *("too_busy", "answer_unknown", "storage_full", "payment_unrecorded", "database_unreachable"),
         "provider_silent",
         *("signer_unreachable", "signer_busy", "signer_failed", "no_usable_key", "not_initialised"),
+        "chain_away",
     ),
 }
 STATUS_OF = {code: status for status, codes in _STATUS.items() for code in codes}

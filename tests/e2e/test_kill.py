@@ -59,6 +59,8 @@ ELSEWHERE = {  # shown by the tests of their own rooms
         "refund.written",
         "refund.charged_back",
         "refund.sent",
+        "chain_money.offered",
+        "chain_money.stored",
         "notice.sent",
         "replay.played",
         "relayer.bumped",

@@ -71,7 +71,7 @@ def open_receipt() -> ResponseReturnValue:
 
 def order(order_id: UUID) -> ResponseReturnValue:
     """The order as it stands."""
-    _event_id, secret = opened(order_id)
+    event_id, secret = opened(order_id)
     parts = services()
     return render_template(
         "order.html",
@@ -79,6 +79,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
         form=secrets.token_urlsafe(12),
         sandbox=parts.bank is not None,
         stripe="stripe" in parts.shop_payments,
+        on_chain=parts.chain is not None and parts.chain.open_for(event_id),
         terms_version=parts.settings.terms_version,
         receipt=f"{RECEIPT_MARK} {parts.settings.public_url} {order_id} {secret}",
     )
@@ -92,8 +93,8 @@ def terms() -> ResponseReturnValue:
 
 def facts(order_id: UUID) -> dict[str, Any]:
     """What the order's page and its live part are made of."""
-    engine = services().engine
-    found = order_view(engine, order_id)
+    engine, chain = services().engine, services().chain
+    found = order_view(engine, order_id, chain)
     event = describe_event(engine, found["event"], with_seats=False)
     head = order_heads(engine, [order_id])[0]
     return {

@@ -1,0 +1,313 @@
+"""Orders paid on the chain: a buyer's wallet pays the market on a real node, and final blocks decide."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Select, select, update
+
+from backend.app import create_app
+from backend.chain import leases
+from backend.chain.calldata import selector
+from backend.chain.jobs import enqueue_create_event
+from backend.chain.keys import ensure_chain_keys
+from backend.chain.market import Wanted
+from backend.chain.worker import ChainWorker
+from backend.db.chain_money import ChainCharge, ChainReceipt
+from backend.db.migrate import upgrade
+from backend.db.models import ChainBlock, ChainContract, Event, Order, Outbox, Stock
+from backend.sales.expiry import expire_holds
+from backend.sales.ledger import check_ledger
+from backend.sales.payments import outbox, reconcile
+from backend.sales.payments.chain import stranger_id
+from backend.sales.payments.chain_watch import release_due, watch
+from backend.sales.payments.interface import Silent
+from backend.settings import settings_from
+from backend.wiring import Services, open_database, wire
+from tests.support.anvil import ACCOUNTS
+from tests.support.buyer import Buyer, new_key, opens, problem
+from tests.support.chain_node import ChainNode
+from tests.support.checker import check_sales
+from tests.support.installation import wait_until
+from tests.support.postgres import PostgresServer
+from tests.support.shop import put_on_sale
+
+PAYER, OTHER = ACCOUNTS[5][0], ACCOUNTS[6][0]
+WEI_PER_CENT = 400_000_000_000
+PRICE = 4950
+FINALITY = 2
+
+
+@dataclass
+class Till:
+    """A shop whose event takes money on the chain, and its worker in the test's hand."""
+
+    services: Services
+    node: ChainNode
+    client: FlaskClient
+    worker: ChainWorker
+    held: leases.HeldLease
+    event_id: UUID
+    since: int = 0  # block: receipts of later ones are this test's
+
+    def turn(self, blocks: int = 0) -> None:
+        """What the worker does in a round, after so many new blocks."""
+        if blocks:
+            self.node.mine(blocks)
+        self.worker.round(self.held)
+        assert self.services.chain
+        watch(self.services.engine, self.services.tills, self.services.chain)
+        reconcile.reconcile(self.services.engine, self.services.tills, self.services.payments)
+        outbox.run_due(self.services.engine, self.services.payments)
+
+    def until(self, ready: Callable[[], object], what: str) -> None:
+        def once() -> object:
+            self.again()
+            self.turn(1)
+            return ready()
+
+        wait_until(once, what, seconds=60)
+
+    def again(self) -> None:
+        """What was put off is due."""
+        with self.services.engine.begin() as connection:
+            connection.execute(update(Outbox).values(due_ms=0))
+
+    def ask(self, count: int = 1) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A held order, and what is to be paid for it."""
+        order = Buyer(self.client).held({"class": "floor", "quantity": count})
+        answer = self.start(order)
+        assert answer.status_code == 202, answer.get_data(as_text=True)
+        return order, answer.get_json()["payment"]["chain"]
+
+    def start(self, order: dict[str, Any]) -> Any:
+        return self.client.post(
+            f"/api/v1/orders/{order['order_id']}/payments",
+            json={"method": "chain", "token": "wallet"},
+            headers={"Idempotency-Key": new_key(), **opens(order)},
+        )
+
+    def send(self, to: str, data: str, value: int = 0, sender: str = PAYER) -> None:
+        fields = {"from": sender, "to": to, "data": data, "value": hex(value), "gas": hex(500_000)}
+        self.node.call("eth_sendTransaction", fields)
+        self.node.mine()
+
+    def pay(self, offer: dict[str, Any]) -> None:
+        self.send(offer["to"], offer["data"], int(offer["value"]))
+
+    def state(self, order: dict[str, Any]) -> tuple[str, str]:
+        told = Buyer(self.client).look(order)
+        return told["state"], told["payment"]["state"]
+
+    def time_is_up(self, order: dict[str, Any]) -> None:
+        with self.services.engine.begin() as connection:
+            mine = Order.id == UUID(order["order_id"])
+            connection.execute(update(Order).where(mine).values(hold_expires_ms=1))
+
+    def receipts(self) -> list[tuple[str, bool, bool]]:
+        """State, whether extra, whether meant for a payment."""
+        with self.services.engine.connect() as connection:
+            rows = connection.execute(_receipts(self.since)).all()
+            return [(row.state, row.extra, row.payment_id is not None) for row in rows]
+
+    def money_adds_up(self) -> None:
+        assert self.services.chain
+        assert check_ledger(self.services.engine, {"chain": self.services.chain}) == []
+        assert check_sales(self.services.engine).problems == []
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    """One node and one event for all tests here: deploying takes longest."""
+    folder = tmp_path_factory.mktemp(request.param)
+    url = f"sqlite:///{folder}/truestub.sqlite"
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.create_database()
+    node = ChainNode(FINALITY)
+    node.start()
+    settings = settings_from(
+        {
+            "TRUESTUB_DATA_DIR": str(folder / "data"),
+            "TRUESTUB_DATABASE_URL": url,
+            "TRUESTUB_NODE_URLS": node.url,
+            "TRUESTUB_FINALITY_BLOCKS": str(FINALITY),
+            "TRUESTUB_CHAIN_TOKENS": f"EUR=native:{WEI_PER_CENT}",
+        }
+    )
+    upgrade(open_database(settings))
+    services = wire(settings)
+    try:
+        event_id = put_on_sale(services.engine, floor=60)
+        with services.engine.begin() as connection:
+            enqueue_create_event(connection, event_id)
+        held = leases.take(services.engine, "chain", "test", seconds=600)
+        assert held
+        worker = ChainWorker(services.engine, settings, [node.node], ensure_chain_keys(settings))
+        made = Till(services, node, create_app(services).test_client(), worker, held, event_id)
+        made.until(lambda: services.chain and services.chain.open_for(event_id), "the event's contract")
+        yield made
+    finally:
+        services.close()
+        node.close()
+
+
+@pytest.fixture
+def till(shop: Till, monkeypatch: pytest.MonkeyPatch) -> Till:
+    monkeypatch.setattr(reconcile, "ASK_AFTER_SECONDS", 0)
+    return replace(shop, since=shop.node.height)
+
+
+def _receipts(since: int) -> Select[Any]:
+    return select(ChainReceipt).where(ChainReceipt.block_number > since).order_by(ChainReceipt.block_number)
+
+
+def test_paid_on_the_chain_and_taken_back(till: Till) -> None:
+    """Ticket at finality, not before; the hold outlives its time meanwhile; a refund waits at the market."""
+    order, offer = till.ask(2)
+    assert int(offer["value"]) == 2 * PRICE * WEI_PER_CENT
+    assert offer["uri"].startswith(f"ethereum:{offer['to']}@31337/payOrder?")
+    till.pay(offer)
+    till.turn()
+    assert till.state(order) == ("held", "unknown")
+    assert Buyer(till.client).look(order)["payment"]["chain"]["seen"]
+    till.time_is_up(order)
+    assert expire_holds(till.services.engine) == 0
+    till.until(lambda: till.state(order) == ("paid", "succeeded"), "the ticket")
+    till.turn(1)  # said again, to no effect
+    assert till.receipts() == [("held", False, True)]
+    till.money_adds_up()
+
+    one = Buyer(till.client).look(order)["tickets"][0]["ticket_id"]
+    with till.services.engine.begin() as connection:
+        connection.execute(update(Event).values(refund_until_ms=Event.doors_ms))
+    assert problem(Buyer(till.client).give_back(order, one)) == (409, "refund_whole_only")
+    assert Buyer(till.client).give_back(order).status_code == 200
+    till.until(lambda: till.receipts() == [("refunded", False, True)], "the refund")
+    till.again()
+    till.turn()
+    selector, word = "9e8df141", PAYER[2:].rjust(64, "0")  # owed(address,address)
+    from backend.chain.calldata import selector as four
+
+    selector = four("owed(address,address)").hex()
+    owed = till.node.call("eth_call", {"to": offer["to"], "data": f"0x{selector}{0:064x}{word}"}, "latest")
+    assert int(owed, 16) == 2 * PRICE * WEI_PER_CENT
+    till.money_adds_up()
+
+
+def test_payment_reorganised_away_is_forgotten(till: Till) -> None:
+    order, offer = till.ask()
+    before = till.node.height
+    till.pay(offer)
+    till.turn()
+    assert Buyer(till.client).look(order)["payment"]["chain"]["seen"]
+    till.node.call("anvil_rollback", till.node.height - before)
+    till.node.call("anvil_dropAllTransactions")
+    till.turn(4)
+    till.turn(4)
+    assert till.state(order) == ("held", "unknown")
+    assert not Buyer(till.client).look(order)["payment"]["chain"]["seen"]
+    assert till.receipts() == []
+    till.pay(offer)  # the same again is good
+    till.until(lambda: till.state(order) == ("paid", "succeeded"), "the ticket")
+
+
+def test_late_money_gets_a_ticket_if_there_is_room_else_goes_back(till: Till) -> None:
+    first, offer = till.ask(1)
+    second, other = till.ask(2)
+    for order in (first, second):
+        till.time_is_up(order)
+    assert expire_holds(till.services.engine) == 2
+    for _ in range(3):
+        till.turn(FINALITY)
+    assert till.state(first) == ("expired", "declined")  # by the chain's own time, which is past it
+    with till.services.engine.begin() as connection:
+        connection.execute(update(Stock).values(capacity=Stock.sold + Stock.held + 2).where(Stock.class_number == 1))
+    till.pay(offer)
+    till.pay(other)
+    till.until(lambda: till.state(first) == ("paid", "succeeded"), "the late ticket")
+    till.until(lambda: ("refunded", False, True) in till.receipts(), "the money without room")
+    till.until(lambda: till.state(second)[1] == "refunded", "its payment")
+    till.money_adds_up()
+    with till.services.engine.begin() as connection:
+        connection.execute(update(Stock).values(capacity=60).where(Stock.class_number == 1))
+
+
+def test_other_amounts_and_further_payments_go_back(till: Till) -> None:
+    """Each amount has a reference of its own, so the market takes it; it buys nothing, and a second one neither."""
+    order, offer = till.ask()
+    assert till.services.chain
+    with till.services.engine.connect() as connection:
+        mine = ChainCharge.order_ref == bytes.fromhex(offer["order_ref"][2:])
+        payment = connection.execute(select(ChainCharge.payment_id).where(mine)).scalar_one()
+        tickets = connection.execute(select(ChainContract.address).where(ChainContract.kind == "event")).scalar_one()
+    salt = till.services.chain.salt(payment)
+    less = Wanted(tickets, 1, 1, salt)
+    till.send(offer["to"], "0x" + less.calldata.hex(), WEI_PER_CENT)
+    till.pay(offer)
+    till.until(lambda: till.receipts() == [("refunded", False, True), ("refunded", True, True)], "both back")
+    till.until(lambda: till.state(order) == ("held", "refunded"), "the order")
+    till.money_adds_up()
+    assert till.start(order).status_code == 202  # and is free to be paid as it should be
+
+
+def test_node_that_is_away_takes_no_payments_and_gives_none_up(till: Till) -> None:
+    order, _offer = till.ask()
+    till.time_is_up(order)
+    with till.services.engine.begin() as connection:
+        connection.execute(update(ChainBlock).values(timestamp=0))  # no final block is past the deadline
+    till.node.hang()
+    till.turn()
+    assert till.state(order)[1] == "unknown"
+    late = Buyer(till.client).held()
+    assert problem(till.start(late)) == (503, "chain_away")
+    assert till.state(late) == ("held", "declined")  # free to be paid another way at once
+    assert Buyer(till.client).pay(late).status_code == 200
+    till.node.wake()
+    till.until(lambda: till.services.chain and till.services.chain.open_for(till.event_id), "the node")
+
+
+def test_money_is_released_at_the_doors_and_does_not_go_back_then(till: Till) -> None:
+    order, offer = till.ask()
+    till.pay(offer)
+    till.until(lambda: till.state(order) == ("paid", "succeeded"), "the ticket")
+    assert release_due(till.services.engine) == 0
+    with till.services.engine.begin() as connection:
+        connection.execute(update(Event).values(doors_ms=int(time.time() * 1000), refund_until_ms=2**45))
+    assert release_due(till.services.engine) >= 1
+    assert release_due(till.services.engine) == 0
+    till.until(lambda: till.receipts() == [("released", False, True)], "the release")
+    with till.services.engine.begin() as connection:
+        connection.execute(update(Event).values(doors_ms=2**45))
+    assert problem(Buyer(till.client).give_back(order)) == (409, "refund_after_release")
+
+
+def test_money_that_nobody_was_asked_for_is_named_and_can_go_back(till: Till) -> None:
+    """As after the restore of an older backup, which knows no such payment."""
+    with till.services.engine.connect() as connection:
+        tickets = connection.execute(select(ChainContract.address).where(ChainContract.kind == "event")).scalar_one()
+        market = connection.execute(select(ChainContract.address).where(ChainContract.kind == "market")).scalar_one()
+    stray = Wanted(tickets, 1, 7, b"\x09" * 32)
+    till.send("0x" + market.hex(), "0x" + stray.calldata.hex(), 7 * WEI_PER_CENT, OTHER)
+    till.until(lambda: till.receipts() == [("held", False, False)], "the receipt")
+    assert till.services.chain
+    named = [one.payment_id for one in till.services.chain.taken_since(0)]
+    assert stranger_id(stray.ref) in named
+    with pytest.raises(Silent):  # asked for, and not there yet
+        till.services.chain.refund(stranger_id(stray.ref), stranger_id(stray.ref), None)
+    till.until(lambda: till.receipts() == [("refunded", False, False)], "the money back")
+
+
+def test_payer_who_takes_the_money_back_loses_the_ticket(till: Till) -> None:
+    order, offer = till.ask()
+    till.pay(offer)
+    till.until(lambda: till.state(order) == ("paid", "succeeded"), "the ticket")
+    till.node.call("evm_increaseTime", 31 * 86_400)
+
+    till.send(offer["to"], "0x" + (selector("reclaimOrder(bytes32)").hex() + offer["order_ref"][2:]))
+    till.until(lambda: till.state(order)[1] == "charged_back", "the charge-back")
+    assert Buyer(till.client).look(order)["tickets"][0]["state"] == "revoked"
