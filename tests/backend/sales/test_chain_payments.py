@@ -27,7 +27,7 @@ from backend.sales.payments.chain import stranger_id
 from backend.sales.payments.chain_watch import release_due, watch
 from backend.sales.payments.interface import Silent
 from backend.settings import settings_from
-from backend.wiring import Services, open_database, wire
+from backend.wiring import Services, wire
 from tests.support.anvil import ACCOUNTS
 from tests.support.buyer import Buyer, new_key, opens, problem
 from tests.support.chain_node import ChainNode
@@ -139,8 +139,8 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "TRUESTUB_CHAIN_TOKENS": f"EUR=native:{WEI_PER_CENT}",
         }
     )
-    upgrade(open_database(settings))
     services = wire(settings)
+    upgrade(services.engine)
     try:
         event_id = put_on_sale(services.engine, floor=60)
         with services.engine.begin() as connection:
