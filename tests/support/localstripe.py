@@ -42,12 +42,13 @@ class LocalStripe:
 
     def pay(self, pay_at: str, card: str = CARD) -> tuple[int, str | None]:
         """The buyer pays: status, and where they are sent back to."""
-        answer = urllib3.request("POST", pay_at, fields={"method": card}, redirect=False, retries=False)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = urllib3.request("POST", pay_at, body=f"method={card}", headers=form, redirect=False, retries=False)
         return answer.status, answer.headers.get("Location")
 
-    def fail_next(self, path: str, kind: str, **more: Any) -> None:
+    def fail_next(self, path: str, kind: str, method: str = "POST", **more: Any) -> None:
         """The next request whose path has `path` in it: `refuse` it, or `drip` or `500` after it took effect."""
-        self._config("faults", [{"path": path, "kind": kind, **more}])
+        self._config("faults", [{"path": path, "kind": kind, "method": method, **more}])
 
     def send_webhooks_to(self, url: str) -> None:
         self._config("webhooks/ours", {"url": url, "secret": WEBHOOK_SECRET, "events": ["checkout.session.completed"]})

@@ -6,6 +6,7 @@ makes the next requests fail as a real server's may: after they took effect.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import socket
@@ -81,14 +82,14 @@ class Session(resources.StripeObject):  # type: ignore[misc] # it ships no types
         found._list = [one for one in found._list if low <= one.created <= high]
         return found
 
-    def pay(self, method: str) -> None:
+    def _pay(self, method: str) -> None:
         """What a buyer does at the hosted page; raises `UserError` if the card is declined."""
         if self.status != "open":
             raise UserError(400, "This page has expired")
         intent = resources.PaymentIntent(
-            amount=self.amount_total, currency=self.currency, metadata=self._intent_metadata
+            amount=self.amount_total, currency=self.currency, payment_method=method, metadata=self._intent_metadata
         )
-        resources.PaymentIntent._api_confirm(intent.id, payment_method=method)
+        resources.PaymentIntent._api_confirm(intent.id)
         if intent.status != "succeeded":
             raise UserError(402, "Your card was declined.")
         self.payment_intent, self.payment_status, self.status, self.url = intent.id, "paid", "complete", None
@@ -103,7 +104,7 @@ async def page(request: web.Request) -> web.Response:
         text = f'<!doctype html><title>Pay</title>{form}<a href="{session.cancel_url}">Back</a>'
         return web.Response(text=text, content_type="text/html")
     form_data = await request.post()
-    session.pay(str(form_data.get("method", WORKS)))
+    session._pay(str(form_data.get("method", WORKS)))
     return web.Response(status=303, headers={"Location": session.success_url})
 
 
@@ -132,7 +133,7 @@ async def once_for_a_key(request: web.Request, handler: Any) -> web.StreamRespon
 @web.middleware
 async def bad_days(request: web.Request, handler: Any) -> web.StreamResponse:
     """The first fault that fits the request's path happens, once."""
-    fault = next((one for one in _faults if one["path"] in request.path), None)
+    fault = next((one for one in _faults if one["path"] in request.path and one["method"] == request.method), None)
     if fault is None or not request.path.startswith("/v1/"):
         return await handler(request)  # type: ignore[no-any-return]
     _faults.remove(fault)
@@ -144,9 +145,10 @@ async def bad_days(request: web.Request, handler: Any) -> web.StreamResponse:
         return web.json_response({"error": {"type": "api_error", "message": "later"}}, status=500)
     drip = web.StreamResponse(headers={"Content-Type": "application/json"})
     await drip.prepare(request)
-    for _byte in range(600):
-        await drip.write(b" ")
-        await asyncio.sleep(0.1)
+    with contextlib.suppress(ConnectionResetError):  # when the other side has had enough
+        for _byte in range(600):
+            await drip.write(b" ")
+            await asyncio.sleep(0.1)
     return drip
 
 

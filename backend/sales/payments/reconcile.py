@@ -16,7 +16,8 @@ from backend.sales.payments.interface import AWAITING_BUYER, IN_FLIGHT_SECONDS, 
 from backend.sales.till.till import Tills
 
 ASK_AFTER_SECONDS = 3  # a younger payment is probably being asked for right now
-BUYER_SECONDS = 15  # at least this between two questions while a buyer types; later a quarter of the payment's age
+BUYER_SECONDS = 15  # at least this between two questions while a buyer types, and
+BUYER_SHARE = 0.25  # of the payment's age
 AT_ONCE = 200  # payments looked up in one run
 
 _log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def _open_payments(engine: Engine) -> list[_Open]:
 
 def _is_due(payment: _Open) -> bool:
     waits = payment.at_provider and not payment.over
-    return not waits or payment.quiet_ms >= max(1000 * BUYER_SECONDS, payment.age_ms // 4)
+    return not waits or payment.quiet_ms >= max(1000 * BUYER_SECONDS, payment.age_ms * BUYER_SHARE)
 
 
 def _reconcile_one(engine: Engine, tills: Tills, provider: Provider, payment: _Open) -> bool:

@@ -5,8 +5,7 @@ of the PaymentIntent and of every refund as well, so that whatever Stripe tells 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -40,6 +39,7 @@ class Stripe:
 
     def __init__(self, key: str, webhook_secret: str, api_url: str, pages: str, seconds: float = SECONDS) -> None:
         stripe.enable_telemetry = False  # it would tell how long our requests took
+        logging.getLogger("stripe").setLevel(logging.CRITICAL)  # it would log bodies, addresses and error texts
         self.pages: str | None = pages
         self._secret = webhook_secret
         self._live = "_live_" in key
@@ -108,8 +108,7 @@ class Stripe:
             "limit": PAGE,
             "expand": ["data.payment_intent.latest_charge"],
         }
-        with self._telling():
-            found = list(self._client.v1.checkout.sessions.list(params=params).auto_paging_iter())
+        found = self._ask_known(lambda: list(self._client.v1.checkout.sessions.list(params=params).auto_paging_iter()))
         return [
             said
             for session in found
@@ -124,10 +123,8 @@ class Stripe:
             raise RefundRefused("unknown_payment")
         intent_id = intent if isinstance(intent, str) else intent.id
         # Stripe forgets an idempotency key after a day, and we may ask for longer: so we look first.
-        with self._telling():
-            before = list(
-                self._client.v1.refunds.list(params={"payment_intent": intent_id, "limit": PAGE}).auto_paging_iter()
-            )
+        about: Any = {"payment_intent": intent_id, "limit": PAGE}
+        before = self._ask_known(lambda: list(self._client.v1.refunds.list(params=about).auto_paging_iter()))
         done = next((one for one in before if _metadata(one).get("refund_id") == str(refund_id)), None)
         if done is None:
             params: Any = {
@@ -165,11 +162,9 @@ class Stripe:
         # Its name got lost with an answer: it was made at about the time that stands in the payment's id.
         born = (payment_id.int >> 80) // 1000
         params: Any = {"created": {"gte": born - AROUND_SECONDS, "lte": born + AROUND_SECONDS}, "limit": PAGE}
-        with self._telling():
-            for session in self._client.v1.checkout.sessions.list(params=params).auto_paging_iter():
-                if session.client_reference_id == str(payment_id):
-                    return session
-        return None
+        about = self._ask_known(lambda: self._client.v1.checkout.sessions.list(params=params).auto_paging_iter())
+        mine = (one for one in about if one.client_reference_id == str(payment_id))
+        return self._ask_known(lambda: next(mine, None))
 
     def _said(self, session: checkout.Session) -> Said:
         said = notifications.said_of_session(session.to_dict())
@@ -186,14 +181,9 @@ class Stripe:
             raise Silent from None
 
     def _ask(self, request: Callable[[], T]) -> T:
-        with self._telling():
-            return request()
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """The SDK's errors in the interface's words. Their texts stay here: they may quote what was sent."""
+        """The SDK's answer, or its error in the interface's words. Its text stays here: it may quote what was sent."""
         try:
-            yield
+            return request()
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
             _log.error("Stripe refuses our key: %s, request %s", type(error).__name__, error.request_id)
             raise Silent from None
