@@ -14,7 +14,7 @@ import urllib3
 
 KEY = "sk_test_12345"
 WEBHOOK_SECRET = "whsec_a_test_secret"
-CARD, DECLINED_CARD = "pm_card_visa", "pm_card_visa_chargeDeclined"
+CARD, DECLINED_CARD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
 
 @dataclass

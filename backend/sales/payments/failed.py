@@ -13,7 +13,6 @@ from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import LedgerEntry, Outbox, Payment, Refund
 from backend.db.payments import FailedRefund
-from backend.db.upsert import insert_missing
 from backend.domain import ledger
 from backend.errors import refuse
 from backend.i18n import gettext as _
@@ -120,8 +119,9 @@ def note_came_back(engine: Engine, failed: RefundFailed) -> bool:
         entry = ledger.came_back(
             paid.credit, refund_id, tries, paid.amount_minor, paid.currency, paid.order_id, failed.payment_id
         )
-        if not insert_missing(connection, LedgerEntry, ledger_rows([entry], paid.event_id, now_ms(connection))):
+        if connection.scalar(select(LedgerEntry.id).where(LedgerEntry.key == entry.key)) is not None:
             return False
+        connection.execute(insert(LedgerEntry), ledger_rows([entry], paid.event_id, now_ms(connection)))
         note_refused(connection, failed.payment_id, refund_id, failed.reason)
     return True
 
