@@ -2,7 +2,7 @@
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backend.db.models import Event
 from backend.db.models import Payment as PaymentRow
@@ -21,7 +21,7 @@ from tests.support.shop import put_on_sale
 def services(services: Services) -> Services:
     put_on_sale(services.engine)
     with services.engine.begin() as connection:
-        connection.execute(Event.__table__.update().values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))
+        connection.execute(update(Event).values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))
     return services
 
 
