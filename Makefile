@@ -35,7 +35,8 @@ test: setup .venv-slither/.ready check ## lint, types and every test that fits i
 test-deep: setup ## what takes longer
 	@$(BIN)/python -m pytest -q -m deep
 
-faults: setup ## break everything on purpose; a table at the end and in docs/faults.md
+faults: setup ## break everything on purpose (as root: one row mounts a disk to fill); a table at the end and in docs/faults.md
+	@bash tools/ensure-faketime.sh
 	@$(BIN)/python -m pytest -q -m faults tests/faults --faults-page docs/faults.md
 
 bench-sales: setup ## measure selling over HTTP; QUICK=1 takes a minute

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from backend.db.models import Subscriber
 from backend.notices.subscribers import Book, Who
 
-KEEP_SECONDS = 30  # between two looks at whether somebody came or went
+KEEP_SECONDS = 5  # between two looks at whether somebody came or went
 MAX_KEPT = 100_000  # subscribers; about 30 MB
 _FILE = "subscribers.kept"
 

@@ -23,11 +23,13 @@ from backend.errors import Refused, SettingError
 from backend.i18n import gettext as _
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES, free_bytes
 from backend.ops.readings import WATCH_LEASE, signer_answers
+from backend.ops.roles import missing_roles
 from backend.ops.sensors import sensors_of
 from backend.settings import Settings, require_private
 
 MAX_CLOCK_SECONDS = 2.0  # between this host and the database's
 KEY_LIST_DAYS = 7  # before a key list ends
+NAMED_ROLES = 5  # that are missing
 LOW_FUNDS_WEI = 10**17  # a tenth of a coin mints some ten thousand tickets at one gwei
 
 Verdict = Literal["good", "look", "bad"]
@@ -195,6 +197,8 @@ def _chain(
         try:
             if isinstance(keys, ChainKeys):
                 yield _funds(node, keys)
+                if database:
+                    yield _roles(engine, node, keys)
             yield _node_clock(node)
         except NodeError:
             continue
@@ -238,6 +242,19 @@ def _funds(node: Node, keys: ChainKeys) -> Finding:
         what = _("These accounts have next to no funds: %s") % ", ".join(poor)
         return Finding("chain", "bad", what, _("Send them the chain's coin; what waits is then minted by itself"))
     return Finding("chain", "good", _("The accounts that sign have funds"))
+
+
+def _roles(engine: Engine, node: Node, keys: ChainKeys) -> Finding:
+    try:
+        missing = list(missing_roles(engine, node, keys))
+    except ValueError:  # an address without code answers with nothing; `_node` says so
+        do = _("Look again: truestub chain status")
+        return Finding("chain", "look", _("A contract of an event on sale does not answer"), do)
+    if missing:
+        what = _("These roles are missing on the chain: %s") % "; ".join(missing[:NAMED_ROLES])
+        do = _("Have the admin grant them (SPEC 8.4); what waits then goes on by itself")
+        return Finding("chain", "bad", what, do)
+    return Finding("chain", "good", _("Our accounts have their roles"))
 
 
 def _node_clock(node: Node) -> Finding:

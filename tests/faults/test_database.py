@@ -114,7 +114,7 @@ def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
     platform = arena.platform
     platform.run("backup", "key", str(platform.folder / "backup.key"))
     platform.run("backup", "--to", str(platform.folder / "backups"))
-    (backup,) = (platform.folder / "backups").iterdir()
+    (backup,) = (platform.folder / "backups").glob("*.truestub-backup")
     known = set(arena.acknowledged)
     bought = arena.sell(3)
     arena.settle()

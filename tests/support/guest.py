@@ -17,6 +17,10 @@ BINDING_SECONDS = 3600
 _TRY_AGAIN = {202, 409, 425, 429, 500, 502, 503, 504}
 
 
+class NotChargedError(Exception):
+    """The payment was declined, or never came to the bank."""
+
+
 @dataclass
 class Bought:
     """What the platform acknowledged."""
@@ -39,8 +43,12 @@ class Guest:
         order = self._persist("POST", f"/api/v1/events/{self._slug}/orders", {"lines": lines})
         bought = Bought(order["order_id"], order["order_secret"])
         payment = {"method": "sandbox", "token": "approve"}
-        self._persist("POST", f"/api/v1/orders/{bought.order_id}/payments", payment, bought.secret)
-        return bought
+        while True:
+            try:
+                self._persist("POST", f"/api/v1/orders/{bought.order_id}/payments", payment, bought.secret)
+            except NotChargedError:
+                continue  # a charge that never arrived; the next one is another, with a key of its own
+            return bought
 
     def bind(self, bought: Bought) -> None:
         """Wait for the tickets' numbers and take a credential for each."""
@@ -98,6 +106,8 @@ class Guest:
             except httpx.HTTPError as error:
                 last = error
             else:
+                if answer.status_code == httpx.codes.PAYMENT_REQUIRED:
+                    raise NotChargedError
                 if answer.status_code not in _TRY_AGAIN:
                     assert answer.is_success, (method, path, answer.status_code, answer.text)
                     return answer.json()
