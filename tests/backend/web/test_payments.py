@@ -174,6 +174,28 @@ def test_a_bank_that_changes_its_mind_after_another_payment_gives_the_money_back
     money_adds_up(services, bank)
 
 
+@pytest.mark.parametrize("token", ["double", "out_of_order", "decline_then_approve", "charge_back"])
+def test_webhooks_in_every_permutation_each_twice_come_to_the_same(
+    buyer: Buyer, client: FlaskClient, services: Services, bank: Sandbox, token: str
+) -> None:
+    """Late, early, again: the end is what the bank's own book says, whatever came first."""
+    ends, count = set(), len(sandbox._LETTERS[token])
+    twice = itertools.permutations([*range(count), *range(count)])
+    for sequence in sorted(set(twice)):
+        order = buyer.held()
+        buyer.pay(order, token)
+        until(lambda: len(bank.due(time.time())) == count)
+        letters = bank.due(time.time())
+        for place in sequence:
+            assert hand_over(client, letters[place]) == 204
+        for letter in letters:
+            bank.delivered(letter)
+        send_refunds(services)
+        ends.add(buyer.look(order)["state"])
+        money_adds_up(services, bank)
+    assert ends == {"refunded" if token == "charge_back" else "paid"}
+
+
 @pytest.mark.parametrize("sequence", sorted(set(itertools.permutations(["expire", "money", "other buyer", "money"]))))
 def test_money_after_the_hold_in_every_order_of_things(
     buyer: Buyer, client: FlaskClient, services: Services, bank: Sandbox, sequence: tuple[str, ...]

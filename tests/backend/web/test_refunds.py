@@ -1,6 +1,8 @@
 """What goes back: tickets, codes, places and money, whole and in part, and nothing of it twice."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID
 
@@ -183,6 +185,29 @@ def test_a_used_ticket_is_never_given_back(services: Services, buyer: Buyer) -> 
     assert problem(buyer.give_back(order, used)) == (409, "ticket_used")
     assert buyer.give_back(order).get_json()["tickets"] == [unused], "what can go back goes back"
     assert row_of(services, used).state == "valid"
+    settle_books(services)
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_refund_racing_use_gives_the_money_or_keeps_the_entry(services: Services, buyer: Buyer, turn: int) -> None:
+    """A gate's record comes in while its buyer gives the ticket back; the record is kept, whichever was first."""
+    order = buyer.bought()
+    (ticket,) = (one["ticket_id"] for one in order["tickets"])
+    together = Barrier(2)
+
+    def use() -> None:
+        together.wait()
+        time.sleep(0.002 * turn)
+        enter(services, ticket)
+
+    gate = Thread(target=use)
+    gate.start()
+    together.wait()
+    back = buyer.give_back(order, ticket)
+    gate.join()
+    assert (back.status_code, row_of(services, ticket).state) in ((200, "refunded"), (409, "valid"))
+    with services.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(GateRecord)) == 1
     settle_books(services)
 
 
