@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select, update
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
-from backend.db.models import Event, Platform
+from backend.db.models import Event, Lease, Platform
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.backup import restore_database, unpack_backup
@@ -39,6 +39,7 @@ def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
         upgrade(engine)
         with engine.begin() as connection:
             mark(connection, int(str(manifest["made_at"])))
+            connection.execute(update(Lease).values(expires_ms=0))  # of workers that run elsewhere, or no more
     finally:
         engine.dispose()
     return manifest

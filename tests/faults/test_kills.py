@@ -7,7 +7,6 @@ everything, and a dead worker's leases are let expire at once.
 
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
 from threading import Thread
@@ -17,7 +16,7 @@ import pytest
 from tests.e2e.test_kill import PLACES
 from tests.faults.arena import ARGUMENTS, SLUG, Arena, Seen
 from tests.faults.load import Crowd
-from tests.support.forked_worker import let_leases_expire, start_worker, wait_dead
+from tests.support.forked_worker import let_leases_expire, start_worker
 
 ROUND_SECONDS = 120  # until an armed place was reached
 
@@ -43,10 +42,7 @@ def test_killed_at_every_boundary_many_rounds(arena: Arena, seen: Seen, request:
     began = time.monotonic()
     for name in ARGUMENTS:
         arena.platform.kill(name)
-    rings: dict[str, Callable[[str], None]] = {"work": lambda place: _kill_worker(arena, place)}
-    for name in ("web", "signer"):
-        rings[name] = _kill_program(arena, name)
-    drivers = [Thread(target=_drive, args=(name, rounds, ring, killed)) for name, ring in rings.items()]
+    drivers = [Thread(target=_drive, args=(arena, name, rounds, killed)) for name in ARGUMENTS]
     for driver in drivers:
         driver.start()
     crowd = Crowd(arena.platform, SLUG, arena.acknowledged, codes=True)
@@ -65,37 +61,43 @@ def test_killed_at_every_boundary_many_rounds(arena: Arena, seen: Seen, request:
     seen.incident = f"{sum(killed.rounds.values())} kills, {rounds} at each place, in {time.monotonic() - began:.0f} s"
 
 
-def _drive(name: str, rounds: int, kill_at: Callable[[str], None], killed: Killed) -> None:
-    """Every place of a process in turn, `rounds` times."""
+def _drive(arena: Arena, name: str, rounds: int, killed: Killed) -> None:
+    """Every place of a process in turn, `rounds` times; then it goes on unharmed, for the others' sake."""
     places = [place for place, who in PLACES.items() if who == name]
     for place in chain.from_iterable([places] * rounds):
         try:
-            kill_at(place)
+            if name == "work":
+                _kill_worker(arena, place, killed)
+            else:
+                _kill_program(arena, name, place, killed)
         except AssertionError as error:
             killed.problems.append(f"{place}: {error}")
             return
         killed.add(place)
+    arena.start_process(name)
 
 
-def _kill_program(arena: Arena, name: str) -> Callable[[str], None]:
-    def kill_at(place: str) -> None:
-        armed = arena.platform.start(name, *ARGUMENTS[name], kill_at=place)
-        deadline = time.monotonic() + ROUND_SECONDS
-        while armed.poll() is None:
-            assert time.monotonic() < deadline, "never reached"
-            time.sleep(0.05)
-        arena.platform.kill(name)
-        # The web server is a process that watches another; it ends when that one was killed.
-        assert armed.returncode == -signal.SIGKILL or name == "web", f"ended with {armed.returncode}"
-
-    return kill_at
+def _kill_program(arena: Arena, name: str, place: str, killed: Killed) -> None:
+    armed = arena.platform.start(name, *ARGUMENTS[name], kill_at=place)
+    deadline = time.monotonic() + ROUND_SECONDS
+    while armed.poll() is None:
+        assert time.monotonic() < deadline, "never reached"
+        assert not killed.problems, "given up, because of another"
+        time.sleep(0.05)
+    arena.platform.kill(name)
+    # The web server is a process that watches another; it ends when that one was killed.
+    assert armed.returncode == -signal.SIGKILL or name == "web", f"ended with {armed.returncode}"
 
 
-def _kill_worker(arena: Arena, place: str) -> None:
+def _kill_worker(arena: Arena, place: str, killed: Killed) -> None:
     let_leases_expire(arena.engine)
     armed = start_worker(arena.platform.environ, str(arena.platform.folder / "work.log"), place)
+    deadline = time.monotonic() + ROUND_SECONDS
     try:
-        code = wait_dead(armed, ROUND_SECONDS)
-        assert code == -signal.SIGKILL, f"ended with {code}"
+        while armed.exitcode is None:
+            assert time.monotonic() < deadline, "never reached"
+            assert not killed.problems, "given up, because of another"
+            armed.join(0.05)
+        assert armed.exitcode == -signal.SIGKILL, f"ended with {armed.exitcode}"
     finally:
         armed.kill()
