@@ -29,6 +29,7 @@ from backend.web import (
     waiting_list,
     waiting_room,
 )
+from backend.web.express import Express
 from backend.web.language import current_language
 from backend.web.problems import install_problems
 from backend.web.requests import MAX_BODY_BYTES, refuse_slow_body
@@ -75,9 +76,7 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     openapi.describe(app)
     install_problems(app)
     app.session_interface = ThriftySessions()
-    protection = list(_HEADERS.items())
-    if services.settings.public_url.startswith("https://"):
-        protection.append(("Strict-Transport-Security", "max-age=31536000"))
+    protection = protection_of(services)
 
     @app.before_request
     def _choose_language() -> None:
@@ -96,6 +95,12 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     return app
 
 
+def protection_of(services: Services) -> list[tuple[str, str]]:
+    """The headers of every answer that does not set its own."""
+    https = services.settings.public_url.startswith("https://")
+    return [*_HEADERS.items(), *([("Strict-Transport-Security", "max-age=31536000")] if https else [])]
+
+
 def serve_from_environment() -> Serving:
     """For a server's worker process: reads TRUESTUB_* and ends when the server does."""
     die_with_parent()
@@ -105,4 +110,4 @@ def serve_from_environment() -> Serving:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
-    return Serving(app)
+    return Serving(app, Express(app, protection_of(app.extensions["truestub"])))

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from backend.db.engine import read
 from backend.db.models import Order
-from backend.domain.selling.outcomes import Again, Extended, No
+from backend.domain.selling.outcomes import Again, Extended, No, Outcome
 from backend.domain.selling.requests import Extend, Hold, Key, LineWanted, Release
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
@@ -48,9 +48,23 @@ def hold(
     code: bytes | None = None,
 ) -> dict[str, Any]:
     """Keep tickets; the first answer, with the order's secret. `order_id` is new, used if the key is."""
+    wish = hold_wish(installation_secret, event_id, order_id, lines, owner, client_key, code)
+    return held_answer(tills, installation_secret, event_id, tills.of(event_id).ask(wish))
+
+
+def hold_wish(
+    installation_secret: bytes,
+    event_id: UUID,
+    order_id: UUID,
+    lines: tuple[LineWanted, ...],
+    owner: bytes | None,
+    client_key: str,
+    code: bytes | None = None,
+) -> Hold:
+    """What to ask the till for. `order_id` is new, used if the key is."""
     wanted = [[line.class_code, line.quantity, line.seats] for line in lines]
     asked = [wanted, owner.hex() if owner else None, *([code.hex()] if code else [])]
-    request = Hold(
+    return Hold(
         order_id=order_id,
         secret_hash=sha256(order_secret(installation_secret, order_id).encode()).digest(),
         lines=lines,
@@ -58,7 +72,10 @@ def hold(
         key=make_key(ORDER_SCOPE, event_id, client_key, asked),
         code=code,
     )
-    outcome = tills.of(event_id).ask(request)
+
+
+def held_answer(tills: Tills, installation_secret: bytes, event_id: UUID, outcome: Outcome) -> dict[str, Any]:
+    """The buyer's answer to a hold; raises `Refused` for one that was not granted."""
     if isinstance(outcome, No):
         raise Refused(refusal(outcome))
     if not isinstance(outcome, Again) or outcome.body is None:
@@ -91,12 +108,17 @@ def release(tills: Tills, event_id: UUID, order_id: UUID) -> None:
         raise Refused(refusal(outcome))
 
 
+def event_of_recent(tills: Tills, installation_secret: bytes, order_id: UUID, secret: str) -> UUID | None:
+    """Whose event the order is, if it was held here lately and the secret opens it; asks nobody."""
+    event_id = tills.event_of(order_id)
+    right = order_secret(installation_secret, order_id)
+    return event_id if event_id is not None and hmac.compare_digest(secret.encode(), right.encode()) else None
+
+
 def event_of_order(engine: Engine, tills: Tills, installation_secret: bytes, order_id: UUID, secret: str) -> UUID:
     """Whose event the order is; refuses (`unknown_order`) what the secret does not open."""
-    event_id = tills.event_of(order_id)
-    if event_id is not None and hmac.compare_digest(
-        secret.encode(), order_secret(installation_secret, order_id).encode()
-    ):
+    event_id = event_of_recent(tills, installation_secret, order_id, secret)
+    if event_id is not None:
         return event_id
     with read(engine) as connection:
         query = select(Order.event_id, Order.secret_hash).where(Order.id == order_id)

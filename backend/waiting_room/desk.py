@@ -58,15 +58,24 @@ class Desk:
 
     def room(self, event_id: UUID) -> tuple[Room, int] | None:
         """The event's room and the database's time; none if the event has none."""
-        known = self._rooms.get(event_id)
-        now = time.monotonic()
-        if known is None or now - known[1] > REMEMBER_SECONDS or _began(known, now):
+        known = self._remembered(event_id)
+        if known is None:
+            now = time.monotonic()
             with read(self._engine) as connection:
                 room, at = _read(connection, event_id), now_ms(connection)
             known = (room, now, at)
             self._rooms[event_id] = known
         room, seen, at = known
-        return (room, at + int(1000 * (now - seen))) if room is not None else None
+        return (room, at + int(1000 * (time.monotonic() - seen))) if room is not None else None
+
+    def remembers(self, event_id: UUID) -> bool:
+        """Whether `room` would answer from memory now."""
+        return self._remembered(event_id) is not None
+
+    def _remembered(self, event_id: UUID) -> tuple[Room | None, float, int] | None:
+        known, now = self._rooms.get(event_id), time.monotonic()
+        fresh = known is not None and now - known[1] <= REMEMBER_SECONDS and not _began(known, now)
+        return known if fresh else None
 
     def join(self, event_id: UUID) -> Standing:
         """A new place. Raises `Refused` if there is no room, or it is not open yet."""

@@ -5,11 +5,14 @@ British dates. The choice is the cookie's, else the browser's, else English.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 from flask import Flask, has_request_context, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from backend.i18n import LANGUAGES, LOCALE_DIR
 
@@ -33,6 +36,12 @@ def current_language() -> str:
     if "HTTP_COOKIE" not in request.environ and "HTTP_ACCEPT_LANGUAGE" not in request.environ:
         return "en"  # most programs: nothing to parse
     return choose(request.cookies.get(_COOKIE), request.accept_languages.values())
+
+
+@lru_cache(maxsize=256)  # of the header's forms; browsers have few
+def language_of(accept_language: str) -> str:
+    """The language for a request that brings this header and no cookie."""
+    return choose(None, parse_accept_header(accept_language, LanguageAccept).values())
 
 
 def choose(cookie: str | None, wanted: Iterable[str]) -> str:

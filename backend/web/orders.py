@@ -4,22 +4,21 @@ from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response, request
-from sqlalchemy import Engine
 
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import No
-from backend.domain.selling.requests import LineWanted, StartPayment
+from backend.domain.selling.requests import Hold, LineWanted, StartPayment
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales import codes, orders
 from backend.sales.order_view import order_view, paid_answer
-from backend.sales.payments.chain import ChainPayments
 from backend.sales.payments.flow import OTHER_MONEY, PaymentView, pay
 from backend.sales.words import refusal
 from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
 from backend.web.problems import problem
 from backend.web.requests import bearer, keyed, reply, services, takes
 from backend.web.waiting_room import PASS_HEADER
+from backend.wiring import Services
 
 JSON = "application/json"
 
@@ -37,18 +36,9 @@ def create_order(slug: str, key: str, body: OrderIn) -> Response:
     event_id = parts.tills.event_id(slug)
     if event_id is None:
         raise refuse("unknown_event", _("There is no such event"))
-    parts.rooms.require_pass(event_id, request.headers.get(PASS_HEADER))
-    answer = orders.hold(
-        parts.tills,
-        parts.secret,
-        event_id,
-        new_id(int(parts.clock() * 1000)),
-        tuple(LineWanted(line.class_code, line.quantity, tuple(line.seats or ())) for line in body.lines),
-        bytes.fromhex(body.owner[2:]) if body.owner else None,
-        key,
-        codes.hash_code(event_id, body.code) if body.code is not None else None,
-    )
-    return Response(reply(answer), 201, mimetype=JSON)
+    wish = hold_wish(parts, event_id, key, body, request.headers.get(PASS_HEADER))
+    outcome = parts.tills.of(event_id).ask(wish)
+    return Response(reply(orders.held_answer(parts.tills, parts.secret, event_id, outcome)), 201, mimetype=JSON)
 
 
 @bp.get("/orders/<uuid:order_id>")
@@ -94,17 +84,34 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     provider = parts.shop_payments.get(body.method)
     if provider is None:
         raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.shop_payments)))
-    wish = StartPayment(
-        order_id,
+    wish = payment_wish(parts, order_id, provider.name, key, body)
+    there = back_to(parts, order_id)
+    return payment_answer(parts, pay(parts.engine, parts.tills, provider, event_id, wish, body.token, there))
+
+
+def hold_wish(parts: Services, event_id: UUID, key: str, body: OrderIn, leave: str | None) -> Hold:
+    """What the buyer wants of the till; refuses who comes past the waiting room. `leave`: the room's pass."""
+    parts.rooms.require_pass(event_id, leave)
+    return orders.hold_wish(
+        parts.secret,
+        event_id,
         new_id(int(parts.clock() * 1000)),
-        provider.name,
-        orders.make_key(orders.PAYMENT_SCOPE, order_id, key, [body.method, body.token]),
+        tuple(LineWanted(line.class_code, line.quantity, tuple(line.seats or ())) for line in body.lines),
+        bytes.fromhex(body.owner[2:]) if body.owner else None,
+        key,
+        codes.hash_code(event_id, body.code) if body.code is not None else None,
     )
-    back_to = f"{parts.settings.public_url}/orders/{order_id}/paid"
-    paid = pay(parts.engine, parts.tills, provider, event_id, wish, body.token, back_to)
-    if isinstance(paid, No):
-        raise Refused(refusal(paid))
-    return _payment_answer(parts.engine, parts.chain, paid)
+
+
+def payment_wish(parts: Services, order_id: UUID, method: str, key: str, body: PaymentIn) -> StartPayment:
+    """The payment that the buyer wants to make."""
+    digest = orders.make_key(orders.PAYMENT_SCOPE, order_id, key, [body.method, body.token])
+    return StartPayment(order_id, new_id(int(parts.clock() * 1000)), method, digest)
+
+
+def back_to(parts: Services, order_id: UUID) -> str:
+    """The page that a provider with pages of its own sends the buyer back to."""
+    return f"{parts.settings.public_url}/orders/{order_id}/paid"
 
 
 def _opened(order_id: UUID) -> UUID:
@@ -113,7 +120,11 @@ def _opened(order_id: UUID) -> UUID:
     return orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, bearer())
 
 
-def _payment_answer(engine: Engine, chain: ChainPayments | None, paid: PaymentView) -> Response:
+def payment_answer(parts: Services, paid: PaymentView | No) -> Response:
+    """How the payment went, in an answer; raises `Refused` where it could not begin."""
+    if isinstance(paid, No):
+        raise Refused(refusal(paid))
+    engine, chain = parts.engine, parts.chain
     match paid.state:
         case "succeeded":
             return Response(paid.body or paid_answer(engine, paid.order_id), mimetype=JSON)

@@ -131,7 +131,7 @@ def problem(refusal: Refusal) -> Response:
 
 
 def _refused(error: Refused) -> Response:
-    told = in_words(error).refusal
+    told = refusal_for(error, request.endpoint)
     return _told(told, STATUS_OF.get(told.code, OTHER))
 
 
@@ -146,17 +146,24 @@ def _http(error: HTTPException) -> Response:
 
 
 def _database(error: SQLAlchemyError) -> Response:
-    failure = failure_of(error)
-    if failure is None:
-        return _unexpected(error)
-    _log.warning("the database failed (%s) under %s", failure, request.endpoint)
-    return _told(till_refusal("storage_full" if failure == "storage_full" else "database_unreachable"), 503)
+    refusal = refusal_for(error, request.endpoint)
+    return _told(refusal, STATUS_OF[refusal.code])
 
 
 def _unexpected(error: Exception) -> Response:
-    _log.error("unexpected %s under %s", type(error).__name__, request.endpoint, exc_info=error)
-    told = Refusal("internal_error", _("Something went wrong here; nothing was lost. Try again in a minute"))
-    return _told(told, 500)
+    return _told(refusal_for(error, request.endpoint), 500)
+
+
+def refusal_for(error: Exception, where: str | None) -> Refusal:
+    """What to say of an error; what nobody expected is logged, with the name of where it happened."""
+    if isinstance(error, Refused):
+        return in_words(error).refusal
+    failure = failure_of(error) if isinstance(error, SQLAlchemyError) else None
+    if failure is not None:
+        _log.warning("the database failed (%s) under %s", failure, where)
+        return till_refusal("storage_full" if failure == "storage_full" else "database_unreachable")
+    _log.error("unexpected %s under %s", type(error).__name__, where, exc_info=error)
+    return Refusal("internal_error", _("Something went wrong here; nothing was lost. Try again in a minute"))
 
 
 def _told(refusal: Refusal, status: int) -> Response:

@@ -1,5 +1,6 @@
 """Read requests: strict bodies, idempotency keys, bearer secrets. What is wrong is refused with the field's name."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, TypeVar
@@ -18,6 +19,8 @@ MIN_KEY_CHARACTERS = 16  # a key is answered with the order's secret: nobody els
 MAX_KEY_CHARACTERS = 80
 TOO_SLOW = "truestub.too_slow"  # set in the WSGI environment by `serving`: the body did not come in time
 MAX_ERRORS = 10  # of a body, told at once
+
+_VISIBLE = re.compile(r"[!-~]+")  # ASCII
 
 View = TypeVar("View", bound=Callable[..., Any])
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,12 +111,17 @@ def idempotency_key() -> str:
     if key is None:
         sentence = _("Send an Idempotency-Key header: a new random text for each order, the same when you repeat it")
         raise refuse("idempotency_key_missing", sentence)
-    if not (MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS and all("!" <= one <= "~" for one in key)):
+    if not is_good_key(key):
         raise refuse(
             "idempotency_key_invalid",
             _("Idempotency-Key must have 16 to 80 visible ASCII characters; take a random UUID"),
         )
     return key
+
+
+def is_good_key(key: str) -> bool:
+    """Whether it is of the length and the characters that an Idempotency-Key must have."""
+    return MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS and _VISIBLE.fullmatch(key) is not None
 
 
 def bearer() -> str:
@@ -126,7 +134,12 @@ def bearer() -> str:
 
 def bearer_token() -> str | None:
     """What stands in `Authorization: Bearer ...`; none if there is no such header."""
-    scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
+    return bearer_in(request.headers.get("Authorization", ""))
+
+
+def bearer_in(header: str) -> str | None:
+    """The token in an Authorization header; none if there is none."""
+    scheme, _space, secret = header.partition(" ")
     return secret.strip() or None if scheme.lower() == "bearer" else None
 
 

@@ -9,7 +9,7 @@ import asyncio
 import io
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -29,6 +29,7 @@ STREAM_SECONDS = 30.0  # for a client to take a piece of a stream
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
+Answered = tuple[int, Headers, bytes]
 
 
 class Application(Protocol):
@@ -37,11 +38,19 @@ class Application(Protocol):
     def __call__(self, environ: Environ, start_response: Callable[..., Any], /) -> Iterable[bytes]: ...
 
 
-class Serving:
-    """The RSGI application that serves a WSGI one, in `threads` threads."""
+class Quick(Protocol):
+    """Who answers some requests on the event loop, without a thread for each."""
 
-    def __init__(self, application: Application, threads: int = THREADS) -> None:
+    async def answer(self, scope: Scope, body: bytes, pool: Executor) -> Answered | None:
+        """Status, headers and body; none: the application's. What may take its time goes to the pool."""
+
+
+class Serving:
+    """The RSGI application that serves a WSGI one, in `threads` threads; `quick` is asked first."""
+
+    def __init__(self, application: Application, quick: Quick | None = None, threads: int = THREADS) -> None:
         self._application = application
+        self._quick = quick
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -50,6 +59,11 @@ class Serving:
             body, too_slow = await _body(scope, protocol)
         except (ProtocolClosed, ProtocolError):
             return  # the client is gone
+        if self._quick is not None and not too_slow:
+            quick = await self._quick.answer(scope, body, self._pool)
+            if quick is not None:
+                protocol.response_bytes(*quick)
+                return
         environ = _environ(scope, body)
         if too_slow:
             environ[TOO_SLOW] = True
@@ -104,7 +118,8 @@ async def _body(scope: Scope, protocol: HTTPProtocol) -> tuple[bytes, bool]:
         return b"", False
     parts: list[bytes] = []
     try:
-        await asyncio.wait_for(_gather(protocol, parts), BODY_SECONDS)
+        async with asyncio.timeout(BODY_SECONDS):
+            await _gather(protocol, parts)
     except TimeoutError:
         return b"", True
     return b"".join(parts)[: MAX_BODY_BYTES + 1], False

@@ -28,7 +28,8 @@ Arm = tuple[Callable[[Installation], None], Callable[[Installation], None]]  # w
 def main() -> None:
     quick = "--quick" in sys.argv
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
-    bench, server = Bench(QUICK), PostgresServer()
+    server = PostgresServer()
+    bench = Bench(QUICK, server)
     rates: dict[str, list[float]] = {name: [] for name in ARMS}
     try:
         server.start()

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,25 +55,32 @@ QUICK = Effort(hot=4, other=2, sold_before=100_000)
 class Bench:
     """One run: its figures, in the order they were measured."""
 
-    def __init__(self, effort: Effort) -> None:
+    def __init__(self, effort: Effort, server: PostgresServer) -> None:
         self.effort = effort
+        self.server = server
         self.figures: dict[str, Any] = {}
         self.rows: list[tuple[str, str, str, str]] = []
+        self.cpu_ms: dict[str, float] = {}  # of one order, by process, of the row that comes next
 
     def sell(
         self, shop: Installation, slug: str, seconds: float, connections: int = CONNECTIONS, *, what: str, **order: Any
     ) -> tuple[Measured, Measured]:
         """Orders for `seconds`; what single requests and whole orders took."""
         requests, orders = Measured(), Measured()
+        before = _cpu_seconds(shop, self.server)
         converse(shop.web_port, connections, sales_talk.buyers(slug, seconds, orders, **order), requests)
+        after = _cpu_seconds(shop, self.server)
         orders.seconds = requests.seconds
+        self.cpu_ms = {name: 1000 * (after[name] - before[name]) / len(orders.taken) for name in before}
         self.row(what, orders.per_second, "orders/s", requests)
         return requests, orders
 
     def row(self, what: str, rate: float, unit: str, requests: Measured) -> None:
         times = f"{requests.percentile_ms(0.5):.1f} / {requests.percentile_ms(0.99):.1f} ms"
-        self.rows.append((what, f"{rate:,.0f} {unit}", times, ""))
-        print(f"{what}: {rate:,.0f} {unit}, p50/p99 {times}", file=sys.stderr, flush=True)
+        spent = " ".join(f"{name} {ms:.2f}" for name, ms in self.cpu_ms.items() if ms >= 0.005)
+        self.rows.append((what, f"{rate:,.0f} {unit}", times, spent))
+        self.cpu_ms = {}
+        print(f"{what}: {rate:,.0f} {unit}, p50/p99 {times}; {spent}", file=sys.stderr, flush=True)
 
     def note(self, **figures: float | str) -> None:
         for name, value in figures.items():
@@ -82,9 +89,9 @@ class Bench:
 
 def main() -> None:
     arguments = _arguments()
-    bench = Bench(QUICK if arguments.quick else FULL)
-    parts = arguments.only or PARTS
     server = PostgresServer()
+    bench = Bench(QUICK if arguments.quick else FULL, server)
+    parts = arguments.only or PARTS
     try:
         server.start()
         with tempfile.TemporaryDirectory(prefix="truestub-bench-") as folder:
@@ -287,6 +294,23 @@ def _memory(shop: Installation) -> dict[str, float]:
     return {**peaks, "peak_mb": max(peaks[f"peak_mb_{name}"] for name in ("web", "work", "signer"))}
 
 
+def _cpu_seconds(shop: Installation, server: PostgresServer) -> dict[str, float]:
+    """User and system seconds so far, of each process of the shop with its children, of PostgreSQL, and of this one."""
+    roots = {name: process.pid for name, process in shop.processes.items()} | {"postgres": server.pid}
+    mine = os.times()
+    return {name: _cpu_of(pid) for name, pid in roots.items()} | {"client": mine.user + mine.system}
+
+
+def _cpu_of(root: int) -> float:
+    """Children that have ended are in their parent's count."""
+    ticks = 0
+    for pid in _family(root):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _family(pid: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
     return [pid, *(one for child in found.stdout.split() for one in _family(int(child)))]
@@ -305,10 +329,10 @@ def _listens(port: int) -> bool:
 
 
 def _tell(bench: Bench) -> None:
-    table = Table("what", "rate", "p50 / p99 of a request", box=None)
-    for what, rate, times, _ in bench.rows:
-        table.add_row(what, rate, times)
-    Console(width=110).print(table)
+    table = Table("what", "rate", "p50 / p99 of a request", "CPU ms of an order", box=None)
+    for row in bench.rows:
+        table.add_row(*row)
+    Console(width=170).print(table)
     load = os.getloadavg()[0]
     bench.note(cores=os.cpu_count() or 0, load_at_end=float(load), quick=str(bench.effort is QUICK).lower())
     print(json.dumps(bench.figures))

@@ -7,13 +7,14 @@
 import os
 import sys
 import threading
+from contextlib import suppress
 from itertools import chain
 from queue import Empty, Queue
 from typing import Any
 from uuid import UUID
 
 from flask import Flask, Response, request
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 
 from backend.db.engine import make_engine
@@ -21,7 +22,7 @@ from backend.domain.ids import new_id
 from backend.ops.supervise import die_with_parent
 from backend.sales.till import writing
 from backend.sales.till.till import MAX_BATCH
-from backend.web.serving import THREADS
+from backend.web.serving import Serving
 
 Rows = dict[str, list[dict[str, Any]]]
 EVENT, URL = "BENCH_EVENT", "BENCH_URL"
@@ -41,18 +42,20 @@ class BareWriter:
         self._queue.put((rows, done))
         done.acquire()
 
+    def commit(self, rows: Rows) -> None:
+        """One transaction."""
+        with self._engine.begin() as connection:
+            writing.WRITER.write(connection, rows)
+
     def _run(self) -> None:
         while True:
             waiting = [self._queue.get()]
-            try:
+            with suppress(Empty):
                 while len(waiting) < MAX_BATCH:
                     waiting.append(self._queue.get_nowait())
-            except Empty:
-                pass
             names = {name for rows, _done in waiting for name in rows}
-            with self._engine.begin() as connection:
-                together = {name: list(chain(*(rows.get(name, ()) for rows, _ in waiting))) for name in names}
-                writing.WRITER.write(connection, together)
+            together = {name: list(chain(*(rows.get(name, ()) for rows, _ in waiting))) for name in names}
+            self.commit(together)
             for _rows, done in waiting:
                 done.release()
 
@@ -70,18 +73,18 @@ def make_app() -> Flask:
     def hold() -> Response:
         request.get_data()
         order = new_id(0)
-        writer.write(_hold_rows(event, order))
+        writer.write(hold_rows(event, order))
         return Response(order.hex, 201)
 
     @app.post("/pay")
     def pay() -> Response:
-        writer.write(_pay_rows(event, UUID(request.get_data().decode())))
+        writer.write(pay_rows(event, UUID(request.get_data().decode())))
         return Response(b"{}", mimetype="application/json")
 
     return app
 
 
-def _hold_rows(event: UUID, order: UUID) -> Rows:
+def hold_rows(event: UUID, order: UUID) -> Rows:
     return {
         "new_orders": [
             {
@@ -95,6 +98,8 @@ def _hold_rows(event: UUID, order: UUID) -> Rows:
                 "currency": "EUR",
                 "hold_expires_ms": 0,
                 "created_ms": 0,
+                "extensions": 0,
+                "code_hash": None,
             }
         ],
         "new_order_lines": [
@@ -111,7 +116,7 @@ def _hold_rows(event: UUID, order: UUID) -> Rows:
     }
 
 
-def _pay_rows(event: UUID, order: UUID) -> Rows:
+def pay_rows(event: UUID, order: UUID) -> Rows:
     return {
         "new_payments": [
             {
@@ -159,16 +164,21 @@ def _key(scope: str, order: UUID, body: str | None) -> dict[str, Any]:
     }
 
 
+def serve() -> Serving:
+    """As the shop is served: the same server, the same threads."""
+    return Serving(make_app())
+
+
 def main() -> None:
     port, os.environ[URL], os.environ[EVENT] = sys.argv[1:4]
     Server(
-        "tests.benchmarks.sales_limits:make_app",
+        "tests.benchmarks.sales_limits:serve",
         factory=True,
         address="127.0.0.1",
         port=int(port),
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
         workers=1,
-        blocking_threads=THREADS,
         websockets=False,
     ).serve()
 

@@ -6,8 +6,10 @@ notification, or the reconciler finds out what became of it.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, select
@@ -15,8 +17,8 @@ from sqlalchemy import Engine, select
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Order, Payment
-from backend.domain.selling.outcomes import Again, MoneyBack, No, Noted, Paid, Started
-from backend.domain.selling.requests import Settle, StartPayment
+from backend.domain.selling.outcomes import Again, MoneyBack, No, Noted, Outcome, Paid, Started
+from backend.domain.selling.requests import Request, Settle, StartPayment
 from backend.errors import Refused, refuse
 from backend.killpoints import reach
 from backend.sales.payments.interface import Charge, Provider, Said, Silent
@@ -58,7 +60,45 @@ def pay(
 
     `back_to`: the page that a provider with pages of its own sends the buyer back to.
     """
-    outcome = tills.of(event_id).ask(request)
+    till = tills.of(event_id)
+    steps = paying(engine, provider, event_id, request, token, back_to)
+    step = next(steps)
+    try:
+        while True:
+            try:
+                answer = till.ask(step.request) if isinstance(step, Ask) else step.run()
+            except Exception as error:  # noqa: BLE001 - the steps say what it means
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        paid: PaymentView | No = end.value
+        return paid
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A step of a payment: put `request` to the event's till, and send its outcome."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A step of a payment that may take its time: the provider's or the database's answer."""
+
+    run: Callable[[], Any]
+
+
+Steps = Generator[Ask | Run, Any, PaymentView | No]
+
+
+def paying(
+    engine: Engine, provider: Provider, event_id: UUID, request: StartPayment, token: str, back_to: str = ""
+) -> Steps:
+    """The steps of `pay`, for whoever waits in another way: sent what each step gives, or thrown what it raises."""
+    payment: PaymentView
+    outcome = yield Ask(request)
     reach("pay.started")
     match outcome:
         case Started():
@@ -72,35 +112,46 @@ def pay(
                 "started",
             )
             try:
-                said = _charge(provider, payment, token, back_to)
+                said = yield Run(partial(_charge, provider, payment, token, back_to))
             except Refused as refused:
                 # The provider promises that it took nothing: the order is free to be paid another way at once.
-                settle(engine, tills, payment, Said(payment.id, "declined", reason=refused.refusal.code))
+                yield Ask(_settlement(payment, Said(payment.id, "declined", reason=refused.refusal.code)))
                 raise
         case Again(resource_id=payment_id):
-            payment = find_payment(engine, payment_id)
+            payment = yield Run(partial(find_payment, engine, payment_id))
             if payment.state not in OPEN:
                 return payment
-            said = _resume(engine, provider, payment, token, back_to)
+            said = yield Run(partial(_resume, engine, provider, payment, token, back_to))
         case No():
             return outcome
         case _:
             raise AssertionError(outcome)
     reach("pay.charged")
     try:
-        return settle(engine, tills, payment, said)
+        outcome = yield Ask(_settlement(payment, said))
     except Refused as refused:
         if refused.refusal.code == "storage_full" and said.verdict != "declined":
             raise refuse("payment_unrecorded", "") from refused  # money may have been taken
         raise
+    return _settled(payment, said, outcome) or replace(
+        (yield Run(partial(find_payment, engine, payment.id))), pay_at=said.pay_at
+    )
 
 
 def settle(engine: Engine, tills: Tills, payment: PaymentView, said: Said) -> PaymentView:
     """Take note of what the provider said; the payment as it stands then."""
-    request = Settle(
+    outcome = tills.of(payment.event_id).ask(_settlement(payment, said))
+    return _settled(payment, said, outcome) or replace(find_payment(engine, payment.id), pay_at=said.pay_at)
+
+
+def _settlement(payment: PaymentView, said: Said) -> Settle:
+    return Settle(
         payment.order_id, payment.id, said.verdict, said.reference, said.reason, said.amount_minor, said.currency
     )
-    outcome = tills.of(payment.event_id).ask(request)
+
+
+def _settled(payment: PaymentView, said: Said, outcome: Outcome) -> PaymentView | None:
+    """The payment after that outcome; none where only the database knows."""
     match outcome:
         case Paid():
             return replace(payment, state="succeeded", body=outcome.body)
@@ -112,7 +163,7 @@ def settle(engine: Engine, tills: Tills, payment: PaymentView, said: Said) -> Pa
         case Noted():
             return replace(payment, state=outcome.state, reason=said.reason, pay_at=said.pay_at)
         case _:
-            return replace(find_payment(engine, payment.id), pay_at=said.pay_at)
+            return None
 
 
 def ask_again(engine: Engine, tills: Tills, provider: Provider, payment: PaymentView) -> PaymentView:

@@ -6,6 +6,7 @@ is told to repeat the request with the same key, and nothing is guessed. At most
 while a batch is stuck; more are turned away at once.
 """
 
+import asyncio
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from backend.domain.selling.outcomes import Outcome
 from backend.domain.selling.requests import Request
 from backend.errors import Refused, refuse
 from backend.sales.till.batch import run_batch
+from backend.sales.till.mailbox import Mailbox
 from backend.sales.till.seats import SeatMemory
 from backend.sales.till.soldout import SoldOut
 
@@ -43,12 +45,13 @@ Answer = TypeVar("Answer")
 
 
 class _Waiting:
-    """A request and the place for its answer. A bare lock costs a third of what a Future does."""
+    """A request whose thread waits. A bare lock costs a third of what a Future does."""
 
-    __slots__ = ("_answered", "error", "outcome", "request")
+    __slots__ = ("_answered", "error", "mailbox", "outcome", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.mailbox = None
         self.outcome: Outcome | None = None
         self.error: Exception | None = None
         self._answered = threading.Lock()
@@ -69,13 +72,27 @@ class _Waiting:
         return self.outcome
 
 
+class _Awaited:
+    """A request whose answer an event loop awaits."""
+
+    __slots__ = ("future", "mailbox", "request")
+
+    def __init__(self, request: Request, mailbox: Mailbox) -> None:
+        self.request = request
+        self.mailbox = mailbox
+        self.future = mailbox.expect(ANSWER_SECONDS)
+
+    def answer(self, outcome: Outcome | None, error: Exception | None = None) -> None:
+        self.mailbox.put(self.future, outcome, error)
+
+
 class Till:
-    """The till of one event in this process. Threads may call `ask` at will."""
+    """The till of one event in this process. Threads may call `ask` at will, event loops `ask_soon`."""
 
     def __init__(self, engine: Engine, event_id: UUID) -> None:
         self._engine = engine
         self._event_id = event_id
-        self._queue: Queue[_Waiting] = Queue(MAX_WAITING)
+        self._queue: Queue[_Waiting | _Awaited] = Queue(MAX_WAITING)
         self._lock = threading.Lock()  # of `_thread`
         self._crowd = 0  # requests in the last batch
         self._began: float | None = None  # when the batch that is being served was taken, by the monotonic clock
@@ -85,20 +102,29 @@ class Till:
 
     def ask(self, request: Request) -> Outcome:
         """The outcome, once it is committed. Raises `Refused` if the till is too busy or the database is away."""
-        if self._queue.qsize() >= SHED_WAITING and self._is_stuck():
-            raise refuse("too_busy", "")
         waiting = _Waiting(request)
-        try:
-            self._queue.put_nowait(waiting)
-        except Full:
-            raise refuse("too_busy", "") from None
-        self._wake()
+        self._take(waiting)
         return waiting.wait(ANSWER_SECONDS)
+
+    def ask_soon(self, request: Request, mailbox: Mailbox) -> asyncio.Future[Outcome]:
+        """The same for an event loop: called on it, never blocks, and the future has what `ask` returns or raises."""
+        awaited = _Awaited(request, mailbox)
+        self._take(awaited)
+        return awaited.future
 
     @property
     def waiting(self) -> int:
         """How many requests wait for their batch."""
         return self._queue.qsize()
+
+    def _take(self, waiting: _Waiting | _Awaited) -> None:
+        if self._queue.qsize() >= SHED_WAITING and self._is_stuck():
+            raise refuse("too_busy", "")
+        try:
+            self._queue.put_nowait(waiting)
+        except Full:
+            raise refuse("too_busy", "") from None
+        self._wake()
 
     def _is_stuck(self) -> bool:
         began = self._began
@@ -131,8 +157,10 @@ class Till:
             self._began = time.monotonic()
             self._serve(waiting)
             self._began = None
+            for mailbox in {one.mailbox for one in waiting if one.mailbox is not None}:
+                mailbox.hand_over()
 
-    def _serve(self, waiting: list[_Waiting]) -> None:
+    def _serve(self, waiting: Sequence[_Waiting | _Awaited]) -> None:
         try:
             outcomes = self._outcomes([one.request for one in waiting])
         except Refused as refused:
@@ -176,7 +204,7 @@ class Tills:
         self._engine.dispose()
 
     def event_id(self, slug: str) -> UUID | None:
-        """The event of that slug."""
+        """The event of that slug; those asked for before come from memory."""
         found = self._by_slug.get(slug)
         if found is None:
             with read(self._engine) as connection:
@@ -184,6 +212,10 @@ class Tills:
             if found is not None:
                 self._by_slug[slug] = found
         return found
+
+    def knows(self, slug: str) -> bool:
+        """Whether `event_id` would answer from memory."""
+        return slug in self._by_slug
 
     def remember(self, order_id: UUID, event_id: UUID) -> None:
         """That the order is the event's: its buyer will be back in a moment to pay."""
