@@ -24,6 +24,8 @@ from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
 from backend.notices.outage import OutageTeller
+from backend.notices.order_outbox import release_receipts
+from backend.notices.order_sending import OrderSending
 from backend.notices.outbox import enqueue, send_due, spread
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book, tidy
@@ -62,7 +64,7 @@ def work() -> None:
         typer.echo(_("The worker runs."))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         book = Book(services.secret)
-        sending = Sending(telling, settings, book)
+        sending = Sending(telling, settings, book, OrderSending(telling, settings, services.secret))
         watcher = Watcher(
             telling,
             settings.data_dir,
@@ -121,7 +123,7 @@ def telling_tasks(engine: Engine, sending: Sending) -> list[Task]:
     """Telling people. `engine` waits for no standby: what is sent twice after a failover has the same id."""
     return [
         Task("reports", 2.0, lambda _held: write_reports(engine)),
-        Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, sending.send)),
+        Task("notices", 1.0, lambda _held: spread(engine) + release_receipts(engine) + send_due(engine, sending.send)),
     ]
 
 

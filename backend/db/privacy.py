@@ -41,3 +41,12 @@ class OrderConsent(Base):
     terms_version: Mapped[str] = mapped_column(String(20))
     news: Mapped[bool]
     agreed_ms: Mapped[int] = mapped_column(Millis)
+
+
+class RecoveryCode(Base):
+    """A code that opens the orders of an address once: its hash, and the address's keyed hash (backend.privacy)."""
+
+    __tablename__ = "recovery_codes"
+    hash: Mapped[bytes] = mapped_column(Hash32, primary_key=True)
+    mail_index: Mapped[bytes] = mapped_column(Hash32, index=True)
+    expires_ms: Mapped[int] = mapped_column(Millis)

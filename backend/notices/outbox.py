@@ -19,6 +19,7 @@ from backend.db.engine import read
 from backend.db.models import Outbox, Subscriber
 from backend.db.upsert import insert_missing
 from backend.killpoints import reach
+from backend.notices.order_outbox import LETTER
 
 SPREAD, SEND, CONFIRM, ALERT = "notice.spread", "notice.send", "notice.confirm", "notice.alert"
 SPREAD_AT_ONCE = 500  # subscribers in one transaction
@@ -105,7 +106,7 @@ def send_due(engine: Engine, send: Sender) -> int:
         due = connection.execute(
             select(Outbox.id, Outbox.topic, Outbox.payload, Outbox.attempts)
             .where(
-                Outbox.topic.in_((SEND, CONFIRM, ALERT)),
+                Outbox.topic.in_((SEND, CONFIRM, ALERT, LETTER)),
                 Outbox.state == "waiting",
                 is_due(Outbox.due_ms, now_ms(connection)),
             )

@@ -13,6 +13,8 @@ from backend.db.models import IncidentNote
 from backend.i18n import set_language
 from backend.notices import mail, subscribers, webhook
 from backend.notices.letters import Letter, confirm_letter, database_letter, incident_letter
+from backend.notices.order_outbox import LETTER
+from backend.notices.order_sending import OrderSending
 from backend.notices.outbox import ALERT, CONFIRM, Item, NotSentError
 from backend.notices.subscribers import Book, Who
 from backend.ops.status import database_away, incident_now
@@ -26,12 +28,17 @@ _log = logging.getLogger(__name__)
 class Sending:
     """Sends outbox items. Threads may call `send` at will."""
 
-    def __init__(self, engine: Engine, settings: Settings, book: Book) -> None:
-        self._engine, self._settings, self._book = engine, settings, book
+    def __init__(self, engine: Engine, settings: Settings, book: Book, orders: OrderSending | None = None) -> None:
+        self._engine, self._settings, self._book, self._orders = engine, settings, book, orders
         self._strangers = settings.environment == "production"
 
     def send(self, item: Item) -> None:
         """Send one; returns if nobody is left to be told. Raises `NotSentError`."""
+        if item.topic == LETTER:
+            if self._orders is None:
+                raise NotSentError("letters to buyers are not sent here")
+            self._orders.send(item)
+            return
         if item.topic == ALERT:
             self._alert(item.payload["note"])
             return

@@ -33,6 +33,7 @@ from backend.domain.selling.refunding import By, Returned, SoldTicket, Terms, ch
 from backend.domain.selling.requests import Key
 from backend.errors import Refused
 from backend.killpoints import reach
+from backend.notices.order_outbox import tell_money_back
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain import refuse_impossible_refund
 from backend.sales.payments.outbox import REFUND
@@ -186,6 +187,7 @@ def _give_back(connection: Connection, order: Row[Any], decided: Returned, wish:
         )
     )
     _void(connection, order, decided, "refunded", now)
+    tell_money_back(connection, "refund", order.id, refund_id)
     if payment is not None and sends:
         entry = ledger.refund(refund_id, decided.amount_minor, order.currency, order.id, payment.id)
         connection.execute(insert(LedgerEntry), ledger_rows([entry], order.event_id, now))

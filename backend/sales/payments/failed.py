@@ -163,6 +163,7 @@ def settle_by_hand(engine: Engine, refund_id: UUID, how: str) -> None:
                 account, refund_id, owed.amount_minor, owed.currency, owed.order_id, row.payment_id
             )
             connection.execute(insert(LedgerEntry), ledger_rows([entry], owed.event_id, now))
+        connection.execute(update(Outbox).where(Outbox.key == f"refund:{refund_id}").values(state="done"))
         _set_states(connection, row.payment_id, refund_id, "settled", "refunded", now)
 
 

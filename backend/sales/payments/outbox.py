@@ -13,6 +13,7 @@ from backend.db.models import LedgerEntry, Order, Outbox, Payment, Refund
 from backend.db.upsert import insert_missing
 from backend.domain import ledger
 from backend.killpoints import reach
+from backend.notices.order_outbox import tell_money_back
 from backend.sales.payments.failed import note_refused, note_sent, provider_key
 from backend.sales.payments.interface import Provider, RefundRefused, Silent
 from backend.sales.till.writing import ledger_rows
@@ -81,6 +82,8 @@ def _note_sent(connection: Connection, provider: str, payment_id: UUID, refund_i
         )
         insert_missing(connection, LedgerEntry, ledger_rows([entry], owed.event_id, now))
     note_sent(connection, refund_id, now)
+    if owed is not None and refund_id == payment_id:
+        tell_money_back(connection, "stray", owed.order_id, payment_id)
     done = update(Refund).where(Refund.id == refund_id, Refund.state == "sending")
     connection.execute(done.values(state="done", changed_ms=now))
     stray = update(Payment).where(Payment.id == payment_id, Payment.state == "refunding")

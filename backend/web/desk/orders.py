@@ -13,6 +13,7 @@ from backend.desk.refunds import REASONS, paid_by, refunds_of
 from backend.desk.roles import may
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.notices.order_outbox import want_receipt
 from backend.privacy.contacts import Contact, checked_contact, consent_of, contacts_of, keep_contact, orders_by_mail
 from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
@@ -91,8 +92,11 @@ def correct(order_id: UUID) -> ResponseReturnValue:
         flash(refused.refusal.sentence)
         return there
     note("contact_change", f"order:{order_id}", checked=sorted(checked))
+    corrected = contact.mail and contact.mail != _contact(order_id).mail
     with parts.engine.begin() as connection:
         keep_contact(connection, parts.secret, order_id, contact, parts.settings.keep_personal_days)
+        if corrected:
+            want_receipt(connection, order_id, anew=True)
     return there
 
 

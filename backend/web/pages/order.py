@@ -17,7 +17,9 @@ from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import StartPayment
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
-from backend.privacy.contacts import Contact, agree, checked_contact, keep_contact
+from backend.notices.order_outbox import ask_recovery, want_receipt
+from backend.privacy.contacts import Contact, agree, checked_contact, keep_contact, mail_index
+from backend.privacy.recovery import MARK, use_code
 from backend.sales import orders
 from backend.sales.catalogue import describe_event
 from backend.sales.order_list import order_heads
@@ -39,6 +41,7 @@ def register(bp: APIBlueprint) -> None:
     """Add the views."""
     bp.add_url_rule("/orders", view_func=mine)
     bp.add_url_rule("/orders", view_func=open_receipt, methods=["POST"])
+    bp.add_url_rule("/orders/code", view_func=ask_code, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>", view_func=order)
     bp.add_url_rule("/orders/<uuid:order_id>/pay", view_func=pay_order, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>/pay/on", view_func=go_on_paying, methods=["POST"])
@@ -51,21 +54,52 @@ def register(bp: APIBlueprint) -> None:
 
 def mine() -> ResponseReturnValue:
     """The orders of this browser."""
-    return render_template("orders.html", heads=_heads(), receipt="", refusal=None)
+    return render_template("orders.html", heads=_heads(), receipt="", refusal=None, mails=_mails())
 
 
 def open_receipt() -> ResponseReturnValue:
     """Let this browser open the order of a receipt that was made elsewhere."""
     text = request.form.get("receipt", "")[:MAX_RECEIPT_CHARACTERS]
+    if text.strip().startswith(MARK):
+        return _open_by_code(text.strip())
     try:
         order_id, secret = _receipt(text)
         parts = services()
         orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, secret)
     except Refused as refused:
-        page = render_template("orders.html", heads=_heads(), receipt=text, refusal=in_words(refused).refusal)
+        page = render_template(
+            "orders.html", heads=_heads(), receipt=text, refusal=in_words(refused).refusal, mails=_mails()
+        )
         return page, HTTPStatus.CONFLICT
     answer = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
     remember(answer, order_id, secret)
+    return answer
+
+
+def ask_code() -> ResponseReturnValue:
+    """Mail a code to whoever owns the address, if orders were made with it. The answer is the same either way."""
+    parts = services()
+    try:
+        contact = checked_contact(request.form.get("mail", ""), "")
+    except Refused as refused:
+        flash(refused.refusal.sentence)
+        return redirect("/orders", HTTPStatus.SEE_OTHER)
+    if contact.mail:
+        with parts.engine.begin() as connection:
+            ask_recovery(connection, mail_index(parts.secret, contact.mail))
+        flash(_("If orders were made with this address, a mail with a code is on its way. It may take a few minutes"))
+    return redirect("/orders", HTTPStatus.SEE_OTHER)
+
+
+def _open_by_code(code: str) -> ResponseReturnValue:
+    parts = services()
+    with parts.engine.begin() as connection:
+        found = use_code(connection, code)
+    if not found:
+        flash(_("This code was used, or is too old; ask for another one"))
+    answer = redirect("/orders", HTTPStatus.SEE_OTHER)
+    for one in reversed(found):
+        remember(answer, one, orders.order_secret(parts.secret, one))
     return answer
 
 
@@ -81,6 +115,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
         stripe="stripe" in parts.shop_payments,
         on_chain=parts.chain is not None and parts.chain.open_for(event_id),
         terms_version=parts.settings.terms_version,
+        mails=_mails(),
         receipt=f"{RECEIPT_MARK} {parts.settings.public_url} {order_id} {secret}",
     )
 
@@ -186,6 +221,8 @@ def _keep_what_was_left(order_id: UUID) -> None:
     with parts.engine.begin() as connection:
         if contact != Contact():  # a second attempt to pay, with empty fields, takes nothing away
             keep_contact(connection, parts.secret, order_id, contact, parts.settings.keep_personal_days)
+            if contact.mail:
+                want_receipt(connection, order_id)
         agree(connection, order_id, parts.settings.terms_version, news="news" in form and bool(contact.mail))
 
 
@@ -207,6 +244,10 @@ def hand_over() -> ResponseReturnValue:
     heads = order_heads(services().engine, list(here))
     told = [{"order_id": str(one.order_id), "order_secret": here[one.order_id]} for one in heads if one.state in HANDED]
     return jsonify({"orders": told})
+
+
+def _mails() -> bool:
+    return bool(services().settings.smtp_url)
 
 
 def _heads() -> list[Any]:
