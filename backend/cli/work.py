@@ -23,9 +23,9 @@ from backend.db.engine import make_engine
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
-from backend.notices.outage import OutageTeller
 from backend.notices.order_outbox import release_receipts
 from backend.notices.order_sending import OrderSending
+from backend.notices.outage import OutageTeller
 from backend.notices.outbox import enqueue, send_due, spread
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book, tidy

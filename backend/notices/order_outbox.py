@@ -73,7 +73,8 @@ def release_receipts(engine: Engine) -> int:
         query = query.where(Outbox.topic == RECEIPT, Outbox.state == "waiting", Outbox.due_ms <= now)
         due = connection.execute(query.order_by(Outbox.due_ms).limit(AT_ONCE)).all()
         orders = {UUID(row.payload["order"]) for row in due}
-        states = dict(connection.execute(select(Order.id, Order.state).where(Order.id.in_(orders))).tuples().all())
+        found = connection.execute(select(Order.id, Order.state).where(Order.id.in_(orders)))
+        states = {row.id: row.state for row in found}
     if not due:
         return 0
     gone = 0
