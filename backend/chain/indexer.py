@@ -4,10 +4,12 @@ A job has succeeded when its transaction has status 1 *and* left the expected lo
 chain a call to an address without code has status 1 too.
 """
 
+import gc
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +64,7 @@ def advance(engine: Engine, node: Node, held: HeldLease, chain: int, head: int, 
 
     number, hash_ = row.cursor_number, row.cursor_hash
     deadline = time.monotonic() + AT_ONCE_SECONDS
-    with ThreadPoolExecutor(1, "fetch") as ahead:
+    with _no_collecting(), ThreadPoolExecutor(1, "fetch") as ahead:
         run: Run | None = fetch(number, hash_)
         while run is not None and run.blocks:
             last = run.blocks[-1]
@@ -72,6 +74,21 @@ def advance(engine: Engine, node: Node, held: HeldLease, chain: int, head: int, 
             number, hash_ = last.number, last.hash
             run = coming.result() if coming is not None else None
     return int(number - row.cursor_number)
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep the cycle collector off: it would look again and again at ten thousands of logs that have no cycles.
+
+    Measured: a fifth of the time. It lasts as long as `AT_ONCE_SECONDS`.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _write(

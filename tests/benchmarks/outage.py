@@ -1,7 +1,10 @@
 """`make bench-outage`: the same sale while the chain node is healthy, killed, hanging (SIGSTOP), and with no node set.
 
 The four arms take turns in one run, so that what else the machine does falls on all of them alike. The last line is one
-JSON object: `killed_vs_healthy` and `hanging_vs_healthy`, medians of orders a second. `--quick` takes short turns.
+JSON object: `killed_vs_healthy` and `hanging_vs_healthy`, orders a second of an arm beside those of the healthy arm in
+the same turn, medians over the turns, each with its lowest and highest; `failover_lost` and `failover_s`, of the primary
+database killed under load with a synchronous standby (orders acknowledged and not stored; the longest time from a kill
+to the next acknowledged order). `--quick` takes short turns and fewer kills.
 """
 
 import json
@@ -16,18 +19,19 @@ from pathlib import Path
 from backend.db.engine import make_engine
 from tests.benchmarks.sales import QUICK, Bench, _event, _family, _shop
 from tests.support.checker import check_sales, rpc
+from tests.support.failover import run
 from tests.support.installation import Installation, wait_until
 from tests.support.postgres import PostgresServer
 
-ROUNDS, SECONDS = 5, 10.0
-QUICK_ROUNDS, QUICK_SECONDS = 3, 3.0
+ROUNDS, SECONDS, KILLS = 12, 5.0, 10  # many short turns: the machine's own ups and downs fall on all arms
+QUICK_ROUNDS, QUICK_SECONDS, QUICK_KILLS = 3, 3.0, 2
 
 Arm = tuple[Callable[[Installation], None], Callable[[Installation], None]]  # what begins it, what ends it
 
 
 def main() -> None:
     quick = "--quick" in sys.argv
-    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
+    rounds, seconds, kills = (QUICK_ROUNDS, QUICK_SECONDS, QUICK_KILLS) if quick else (ROUNDS, SECONDS, KILLS)
     server = PostgresServer()
     bench = Bench(QUICK, server)
     rates: dict[str, list[float]] = {name: [] for name in ARMS}
@@ -49,12 +53,25 @@ def main() -> None:
             _promises(shop)
     finally:
         server.stop()
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    figures = {
-        **{f"{name}_vs_healthy": round(medians[name] / medians["healthy"], 3) for name in ("killed", "hanging", "off")},
-        **{f"{name}_orders_per_s": round(rate) for name, rate in medians.items()},
-    }
-    print(json.dumps(figures))
+    print(json.dumps({**_compared(rates), **_failover(kills)}))
+
+
+def _compared(rates: dict[str, list[float]]) -> dict[str, float | list[float]]:
+    """Each arm beside the healthy one of its turn: median, lowest and highest; and the median orders a second."""
+    figures: dict[str, float | list[float]] = {}
+    for name in ("killed", "hanging", "off"):
+        beside = [rate / healthy for rate, healthy in zip(rates[name], rates["healthy"], strict=True)]
+        figures[f"{name}_vs_healthy"] = round(statistics.median(beside), 3)
+        figures[f"{name}_spread"] = [round(min(beside), 3), round(max(beside), 3)]
+    return figures | {f"{name}_orders_per_s": round(statistics.median(rate)) for name, rate in rates.items()}
+
+
+def _failover(kills: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="truestub-failover-") as folder:
+        result = run(Path(folder), kills)
+    if result.problems:
+        raise SystemExit(f"a promise was broken: {result.problems[:3]}")
+    return {"failover_lost": result.lost, "failover_s": round(max(result.gaps_s), 2), "failover_kills": result.kills}
 
 
 def _order(turn: int) -> list[str]:
