@@ -2,7 +2,7 @@
 
 The four arms take turns in one run, so that what else the machine does falls on all of them alike. The last line is one
 JSON object: `killed_vs_healthy` and `hanging_vs_healthy`, orders a second of an arm beside those of the healthy arm in
-the same turn, medians over the turns, each with its lowest and highest; `failover_lost` and `failover_s`, of the primary
+the same turn: median, lowest and highest over the turns; `failover_lost` and `failover_s`, of the primary
 database killed under load with a synchronous standby (orders acknowledged and not stored; the longest time from a kill
 to the next acknowledged order). `--quick` takes short turns and fewer kills.
 """
