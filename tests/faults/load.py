@@ -12,8 +12,9 @@ from tests.support.guest import Guest
 from tests.support.installation import Installation
 
 PAUSE_SECONDS = 0.1  # of a buyer between two orders
-JOIN_SECONDS = 180
+JOIN_SECONDS = 400
 BUYERS = 3
+PATIENCE_SECONDS = 300  # of a buyer whose every request may be cut short
 
 
 class Crowd:
@@ -38,7 +39,7 @@ class Crowd:
             thread.join(JOIN_SECONDS)
 
     def _buy(self) -> None:
-        guest = Guest(self._platform, self._slug)
+        guest = Guest(self._platform, self._slug, PATIENCE_SECONDS)
         try:
             while not self._stop.wait(PAUSE_SECONDS):
                 bought = guest.buy(2 if self._codes else 1)

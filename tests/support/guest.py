@@ -33,9 +33,9 @@ class Bought:
 class Guest:
     """One buyer. `persist` names what is done while the server may be dead."""
 
-    def __init__(self, installation: Installation, slug: str) -> None:
+    def __init__(self, installation: Installation, slug: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._client = installation.http()
-        self._slug = slug
+        self._slug, self._patience = slug, patience_seconds
 
     def buy(self, quantity: int = 1, class_code: str = "standing") -> Bought:
         """Hold and pay; returns once the payment is acknowledged."""
@@ -84,7 +84,7 @@ class Guest:
         self._client.close()
 
     def _tickets(self, bought: Bought) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         while True:
             order = self._persist("GET", f"/api/v1/orders/{bought.order_id}", secret=bought.secret)
             tickets: list[dict[str, Any]] = order["tickets"]
@@ -98,7 +98,7 @@ class Guest:
         headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
         if secret:
             headers["Authorization"] = f"Bearer {secret}"
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         last: object = None
         while time.monotonic() < deadline:
             try:
@@ -113,4 +113,4 @@ class Guest:
                     return answer.json()
                 last = answer.text
             time.sleep(PAUSE_SECONDS)
-        raise AssertionError(f"{method} {path}: no answer for good in {PATIENCE_SECONDS} s, last {last}")
+        raise AssertionError(f"{method} {path}: no answer for good in {self._patience} s, last {last}")
