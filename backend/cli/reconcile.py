@@ -52,6 +52,8 @@ def _lines(done: Reconciled) -> list[str]:
         _("%d tickets got their numbers back from the chain") % found.numbered,
         _("%d tickets sold after the backup brought back from the chain") % found.made,
     ]
+    if found.revoked:
+        lines.append(_("%d tickets given back after the backup are void again") % found.revoked)
     if found.seated:
         lines.append(
             _("%d of them have a seat that only their owners know: ask before you sell seats there") % found.seated

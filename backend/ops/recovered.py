@@ -10,12 +10,25 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from backend.chain.logs import BATCH_MINTED, WORD
 from backend.db.clock import now_ms
-from backend.db.models import Batch, ChainContract, ChainLog, Event, Order, OrderLine, Stock, Ticket, TicketClass, Token
+from backend.db.models import (
+    Batch,
+    ChainContract,
+    ChainLog,
+    Event,
+    Order,
+    OrderLine,
+    SeatClaim,
+    Stock,
+    Ticket,
+    TicketClass,
+    Token,
+)
 from backend.domain.ids import new_id, ticket_id
+from credential.tickets import Status
 
 _INDEX_BITS = 16
 
@@ -27,6 +40,7 @@ class Recovered:
     numbered: int = 0
     made: int = 0
     seated: int = 0  # of those made: in classes with seats, whose seats nobody knows
+    revoked: int = 0  # given back after the backup: the chain knows, and their codes are dead
 
 
 def recover(connection: Connection) -> Recovered:
@@ -43,8 +57,33 @@ def recover(connection: Connection) -> Recovered:
         batches.setdefault((row.event_id, row.token_id >> _INDEX_BITS), []).append(row)
     found = [_batch(connection, event_id, number, rows) for (event_id, number), rows in batches.items()]
     return Recovered(
-        sum(one.numbered for one in found), sum(one.made for one in found), sum(one.seated for one in found)
+        sum(one.numbered for one in found),
+        sum(one.made for one in found),
+        sum(one.seated for one in found),
+        _void_revoked(connection),
     )
+
+
+def _void_revoked(connection: Connection) -> int:
+    """Tickets that were given back after the backup: the chain revoked them for good, so their codes are dead here too.
+
+    Their places are free again; how many.
+    """
+    same = and_(Token.event_id == Ticket.event_id, Token.token_id == Ticket.token_id)
+    gone = connection.execute(
+        select(Ticket.id, Ticket.event_id, Ticket.order_id, Ticket.class_number, Ticket.seat_number)
+        .join(Token, same)
+        .where(Ticket.state.in_(("valid", "suspended")), Token.status == Status.REVOKED)
+    ).all()
+    now = now_ms(connection)
+    for row in gone:
+        dead = {"state": "revoked", "serial": Ticket.serial + 1, "changed_ms": now}
+        connection.execute(update(Ticket).where(Ticket.id == row.id).values(dead))
+        stock = (Stock.event_id == row.event_id) & (Stock.class_number == row.class_number)
+        connection.execute(update(Stock).where(stock).values(sold=Stock.sold - 1))
+        seat = (SeatClaim.event_id == row.event_id) & (SeatClaim.order_id == row.order_id)
+        connection.execute(delete(SeatClaim).where(seat, SeatClaim.seat_number == row.seat_number))
+    return len(gone)
 
 
 def _batch(connection: Connection, event_id: UUID, number: int, rows: Sequence[Any]) -> Recovered:

@@ -39,6 +39,15 @@ def problems(engine: Engine, node_url: str, bank: Path, acknowledged: set[UUID])
     ]
 
 
+def revoked_but_good(engine: Engine) -> int:
+    """How many tickets are good here and revoked on the chain."""
+    same = (Token.event_id == Ticket.event_id) & (Token.token_id == Ticket.token_id)
+    query = select(func.count()).select_from(Ticket).join(Token, same)
+    with read(engine) as connection:
+        good = query.where(Ticket.state.in_(("valid", "suspended")), Token.status == Status.REVOKED)
+        return connection.scalar(good) or 0
+
+
 def incidents_after(engine: Engine, incident: int) -> list[Any]:
     """Faults written after that one, the oldest first: id, component, the cause they opened with, closed_ms."""
     with read(engine) as connection:

@@ -10,6 +10,7 @@ import pytest
 
 from backend.db.engine import make_engine, read
 from backend.db.models import Ticket
+from tests.faults import history
 from tests.faults.arena import Arena, Seen, send
 from tests.support.failover import run
 from tests.support.replicated import Pair
@@ -128,6 +129,7 @@ def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
     arena.engine = make_engine(platform.database_url)
     arena.acknowledged &= known  # the orders are gone; their tickets are not:
     assert tokens <= _tokens(arena)
+    assert history.revoked_but_good(arena.engine) == 0, "what was given back after the backup stays void"
     for name in ("signer", "work", "web"):
         arena.start_process(name)
     arena.sell(2)
