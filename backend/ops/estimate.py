@@ -1,17 +1,23 @@
-"""When a backlog will be gone: from how much waits and how fast it went. Pure."""
+"""When a backlog will be gone: from how much of it waits and how fast it went. Pure."""
 
 import math
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
-WINDOW_MS = 60_000  # the rate is of the last minute in which something waited
-ASSUMED_PER_S = 500.0  # tickets, until a rate was seen; a tenth of what one anvil takes
-SETTLE_SECONDS = 4  # a transaction needs a block or two, however short the queue
+ASSUMED_PER_S = (
+    2_000.0  # tickets, until a rate was seen: more than a public network takes (380), less than anvil (11,000)
+)
+STALL_MS = 30_000  # without progress for so long it did not go slowly, it stood
+MEASURED_MS = 30_000  # of a drain, the newest, make the rate
+SETTLE_SECONDS = 2  # a transaction needs a block or two, however short the queue
 
 
 class Sample(NamedTuple):
-    """How much was done, ever, and how much waits, at a moment."""
+    """How much was done, ever, and how much of a backlog waits, at a moment.
+
+    Backlog is what waited when the chain came back, not what is always on its way: the rate of a sale says nothing of
+    what the chain can take.
+    """
 
     at_ms: int
     done: int
@@ -19,35 +25,41 @@ class Sample(NamedTuple):
 
 
 class Drain:
-    """Remembers how fast the queue drains. For one thread."""
+    """Remembers how fast a backlog drains. For one thread."""
 
     def __init__(self) -> None:
-        self._samples: deque[Sample] = deque()
-        self._last: float | None = None
+        self._steps: list[Sample] = []  # of one drain: its beginning, then each moment at which more was done
+        self._last = ASSUMED_PER_S
 
     def note(self, sample: Sample) -> None:
         """Take another sample."""
-        self._samples.append(sample)
-        while self._samples[0].at_ms < sample.at_ms - WINDOW_MS:
-            self._samples.popleft()
-        self._last = rate(self._samples) or self._last
+        if not self._steps or sample.at_ms - self._steps[-1].at_ms > STALL_MS:
+            self._steps = [sample]
+        elif sample.done > self._steps[-1].done:
+            self._steps.append(sample)
+            while len(self._steps) > 2 and self._steps[1].at_ms < sample.at_ms - MEASURED_MS:
+                del self._steps[0]
+            seen = _rate(self._steps)
+            self._last = seen if sample.waiting else max(seen, self._last)  # emptied within the step: at least so fast
+        if not sample.waiting:
+            self._steps = []
 
     @property
     def per_s(self) -> float:
-        """Things done in a second, while there was something to do; an assumption before any was."""
-        return self._last or ASSUMED_PER_S
+        """Things done in a second while a backlog waited; an assumption before any did."""
+        return self._last
 
 
-def rate(samples: Iterable[Sample]) -> float | None:
-    """Things done in a second, over the spans in which some were done; none if none was."""
-    done, span_ms = 0, 0
-    before: Sample | None = None
-    for sample in samples:
-        if before is not None and before.waiting and sample.done > before.done:
-            done += sample.done - before.done
-            span_ms += sample.at_ms - before.at_ms
-        before = sample
-    return 1000 * done / span_ms if span_ms > 0 else None
+def _rate(steps: Sequence[Sample]) -> float:
+    """Things done in a second between the first progress and the last.
+
+    When the chain was ready is not known, only when it first took some: the first alone is judged by a block or two.
+    """
+    first, last = steps[min(1, len(steps) - 2)], steps[-1]
+    span_ms = last.at_ms - first.at_ms
+    if len(steps) == 2:
+        span_ms = min(span_ms, 1000 * SETTLE_SECONDS)
+    return 1000 * (last.done - first.done) / max(1, span_ms)
 
 
 def seconds_to_drain(waiting: int, per_s: float) -> int:

@@ -138,7 +138,7 @@ class Watcher:
             if self._outage:
                 self._outage.end()
                 self._outage.renew(connection)
-        self._drain.note(Sample(found.at_ms, found.minted, found.mints_queued))
+        self._drain.note(Sample(found.at_ms, found.minted, found.mints_behind))
         if found.at_ms - self._kept_ms > KEEP_SECONDS * 1000:
             keep(found, self._data_dir)
             self._kept_ms = found.at_ms
