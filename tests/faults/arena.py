@@ -221,6 +221,7 @@ class Arena:
         opens: bool | None = True,  # none: it may or may not
         codes: bool = True,
         sells: bool = True,  # tickets can be sold while it lasts
+        quantity: int = 2,  # tickets of the sale that is made for certain
         crowd: bool = False,  # buyers go on buying all the time
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
@@ -231,7 +232,9 @@ class Arena:
         try:
             if buyers:
                 wait_until(lambda: buyers.sold >= 3, "the first orders")
-            self._break(seen, begin, end, opens=opens, codes=codes, sells=sells, meanwhile=meanwhile)
+            self._break(
+                seen, begin, end, opens=opens, codes=codes, quantity=quantity if sells else 0, meanwhile=meanwhile
+            )
             ended = time.monotonic()
             if buyers:
                 wait_until(lambda: buyers.last_at > ended, "an order to be acknowledged again")
@@ -264,15 +267,15 @@ class Arena:
         *,
         opens: bool | None,
         codes: bool,
-        sells: bool,
+        quantity: int,
         meanwhile: Callable[[], object],
     ) -> None:
         began = time.monotonic()
         begin()
         try:
-            if sells:
-                self.sell(2, codes=codes)
-                seen.sold += 2
+            if quantity:
+                self.sell(quantity, codes=codes)
+                seen.sold += quantity
             if opens:
                 wait_until(self.incidents, "an incident", OPEN_SECONDS)
                 seen.opened_s = time.monotonic() - began

@@ -1,9 +1,15 @@
 """The chain node and the way to it, broken in every way we know: each test is a row of docs/faults.md."""
 
 import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from threading import Event, Thread
 
 import pytest
 
+from backend.chain.node import BLOCK_GAS_LIMIT
+from backend.domain.batching import mint_gas
 from tests.faults.arena import ISSUER, Arena, Seen
 from tests.support.chain_node import ChainNode
 from tests.support.installation import wait_until
@@ -223,3 +229,92 @@ def sell_until_sent(arena: Arena, seen: Seen) -> None:
     arena.sell(2)
     seen.sold += 2
     wait_until(lambda: arena.jobs("sent") > before, "the mint to be sent", 60)
+
+
+@pytest.mark.faults(
+    row="node: hanging until a backlog takes half a minute to drain",
+    short="tests/backend/ops/test_estimate.py::test_once_two_blocks_took_some_the_estimate_is_within_a_factor_of_two_until_the_end",
+)
+def test_backlog(arena: Arena, seen: Seen) -> None:
+    """Batches of one, and blocks that hold one each: what the status says of the end must come true."""
+    said = Estimates(arena)
+    try:
+
+        def begin() -> None:
+            arena.rpc("evm_setBlockGasLimit", hex(mint_gas(1) * 3 // 2))
+            arena.pause_process("node")
+
+        def end() -> None:
+            arena.wake_process("node")
+            said.start()
+
+        arena.row(seen, begin, end, codes=False, quantity=1, meanwhile=lambda: pile_up(arena, seen))
+    finally:
+        said.stop()
+        arena.rpc("evm_setBlockGasLimit", hex(BLOCK_GAS_LIMIT))
+    judged = said.judged()
+    assert said.took_s >= BACKLOG_SECONDS
+    assert len(judged) >= BACKLOG_SECONDS / 2
+    assert all(1 / 2 <= told / true <= 2 for told, true in judged), judged
+    seen.eta_s, seen.took_s = round(judged[0][0]), judged[0][1]
+
+
+BACKLOG = 28  # batches
+BACKLOG_SECONDS = 20
+FIRST_SECONDS = 5  # of the drain, in which its rate is learnt
+FAIR_SECONDS = 4  # before the end, from where a block more or less is all that is left
+
+
+def pile_up(arena: Arena, seen: Seen) -> None:
+    """One batch after another."""
+    for _ in range(BACKLOG):
+        waiting = partial(arena.jobs, "queued", "signed", "sent")
+        before = waiting()
+        arena.sell(1, codes=False)
+        seen.sold += 1
+        wait_until(partial(_exceeds, waiting, before), "the batch")
+
+
+def _exceeds(counted: Callable[[], int], before: int) -> bool:
+    return counted() > before
+
+
+class Estimates:
+    """What the status says of the end, every half second until it comes."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena, self._stop = arena, Event()
+        self._told: list[tuple[float, float]] = []  # when (Unix seconds), and the end that was told
+        self._end = 0.0
+        self._thread = Thread(target=self._look)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.ident:
+            self._thread.join()
+
+    @property
+    def took_s(self) -> float:
+        """From the first estimate to the end."""
+        return self._end - self._told[0][0]
+
+    def judged(self) -> list[tuple[float, float]]:
+        """Seconds told and true, from when the rate could be known until just before the end."""
+        first = self._told[0][0]
+        return [
+            (told - at, self._end - at)
+            for at, told in self._told
+            if at - first >= FIRST_SECONDS and self._end - at >= FAIR_SECONDS
+        ]
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.5):
+            ends = [one["eta_at"] for one in self._arena.incidents() if one["eta_at"]]
+            if ends:
+                self._told.append((time.time(), datetime.fromisoformat(ends[0]).timestamp()))
+            if self._told and self._arena.minted():
+                self._end = time.time()
+                return
