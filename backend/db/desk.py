@@ -35,6 +35,29 @@ class DeskSession(Base):
     ended_ms: Mapped[int | None] = mapped_column(Millis)
 
 
+class DeskPasskey(Base):
+    """A key pair on somebody's device that signs them in without password and code (WebAuthn). Public things only."""
+
+    __tablename__ = "desk_passkeys"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("desk_accounts.id"), index=True)
+    credential_hash: Mapped[bytes] = mapped_column(Hash32, unique=True)  # SHA-256 of the credential's id
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary)  # up to 1,023 bytes
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)  # COSE (RFC 9052)
+    sign_count: Mapped[int] = mapped_column(BigInteger)  # the device's own, if it counts
+    label: Mapped[str] = mapped_column(String(40))
+    created_ms: Mapped[int] = mapped_column(Millis)
+    used_ms: Mapped[int | None] = mapped_column(Millis)
+
+
+class DeskChallenge(Base):
+    """A passkey's challenge that was answered: none is taken twice. Rows go once the challenge is too old anyway."""
+
+    __tablename__ = "desk_challenges"
+    nonce: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    used_ms: Mapped[int] = mapped_column(Millis)
+
+
 class DeskAttempts(Base):
     """Failed sign-ins by a name, or from an address; `key` is a keyed hash of either."""
 

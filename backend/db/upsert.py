@@ -14,4 +14,6 @@ def insert_missing(connection: Connection, model: type[Base], rows: Sequence[dic
     if not rows:
         return 0
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return connection.execute(make(model).values(rows).on_conflict_do_nothing()).rowcount
+    inserting = make(model).values(rows).on_conflict_do_nothing()
+    # Without the option, PostgreSQL's answer is not counted (-1).
+    return connection.execute(inserting.execution_options(preserve_rowcount=True)).rowcount

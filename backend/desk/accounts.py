@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from backend.db.clock import now_ms
 from backend.db.desk import DeskAccount
 from backend.db.engine import read
-from backend.desk import audit
+from backend.desk import audit, passkeys
 from backend.desk.passwords import check_new, hash_password
 from backend.desk.roles import ROLES
 from backend.desk.second_factor import new_key, sealed_key, set_up_address
@@ -92,7 +92,7 @@ def close_account(engine: Engine, secret: bytes, actor: str, name: str) -> None:
 
 
 def renew_account(engine: Engine, secret: bytes, actor: str, name: str, password: str) -> SetUp:
-    """A new password and a new second factor, for who lost either; whoever is signed in by it is not any more."""
+    """A new password and second factor for who lost either; passkeys and sessions of before let nobody in any more."""
     check_new(password, name)
     hashed, key = hash_password(password), new_key()
     with engine.begin() as connection:
@@ -105,6 +105,7 @@ def renew_account(engine: Engine, secret: bytes, actor: str, name: str, password
         }
         connection.execute(update(DeskAccount).where(DeskAccount.id == account.id).values(**values))
         end_sessions(connection, account.id)
+        passkeys.remove_all(connection, account.id)
         audit.append(connection, secret, actor, "account_renew", f"account:{name}")
     return SetUp(name, key, set_up_address(key, name))
 

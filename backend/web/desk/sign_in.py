@@ -1,12 +1,14 @@
-"""Sign in with name, password and a one-time code; sign out."""
+"""Sign in with name, password and a one-time code, or with a passkey; sign out."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from apiflask import APIBlueprint
 from flask import g, render_template, request, session
 from flask.typing import ResponseReturnValue
 
-from backend.desk import sessions
+from backend.desk import passkeys, sessions
+from backend.desk.passkeys import site_of
 from backend.errors import Refusal, Refused
 from backend.web.desk.guard import COOKIE, OPEN, forget, keep, needs, see_other
 from backend.web.requests import services
@@ -18,6 +20,7 @@ def register(bp: APIBlueprint) -> None:
     """Add the views."""
     bp.add_url_rule("/sign-in", view_func=ask)
     bp.add_url_rule("/sign-in", view_func=let_in, methods=["POST"])
+    bp.add_url_rule("/sign-in/passkey", view_func=let_in_by_passkey, methods=["POST"])
     bp.add_url_rule("/sign-out", view_func=let_out, methods=["POST"])
 
 
@@ -34,19 +37,19 @@ def let_in() -> ResponseReturnValue:
     fields = (request.form.get(name, "")[:MAX_FIELD_CHARACTERS] for name in ("name", "password", "code"))
     name, password, code = fields
     address = request.remote_addr or ""
-    try:
-        token = sessions.sign_in(
+    return _signed_in(
+        lambda: sessions.sign_in(
             parts.engine, parts.secret, name.strip().lower(), password, code.replace(" ", ""), address
         )
-    except Refused as refused:
-        status = HTTPStatus.UNAUTHORIZED
-        if refused.refusal.code == "too_many_attempts":
-            status = HTTPStatus.TOO_MANY_REQUESTS
-        return _page(refused.refusal), status
-    session.clear()  # the forms' token of before is nobody's business any more
-    answer = see_other(wanted(request.form.get("next", "")))
-    keep(answer, token)
-    return answer
+    )
+
+
+@needs(OPEN)
+def let_in_by_passkey() -> ResponseReturnValue:
+    """Sign in with what a passkey answered."""
+    parts, answer = services(), request.form.get("answer", "")
+    site = site_of(parts.settings.public_url)
+    return _signed_in(lambda: passkeys.sign_in(parts.engine, parts.secret, site, answer, request.remote_addr or ""))
 
 
 @needs("work")
@@ -59,12 +62,29 @@ def let_out() -> ResponseReturnValue:
     return answer
 
 
+def _signed_in(prove: Callable[[], str]) -> ResponseReturnValue:
+    """Go on with the session that `prove` opened, or show the form again and say why not."""
+    try:
+        token = prove()
+    except Refused as refused:
+        status = HTTPStatus.UNAUTHORIZED
+        if refused.refusal.code == "too_many_attempts":
+            status = HTTPStatus.TOO_MANY_REQUESTS
+        return _page(refused.refusal), status
+    session.clear()  # the forms' token of before is nobody's business any more
+    answer = see_other(wanted(request.form.get("next", "")))
+    keep(answer, token)
+    return answer
+
+
 def _page(refusal: Refusal | None = None) -> str:
+    parts = services()
     return render_template(
         "desk/sign_in.html",
         refusal=refusal,
         name=request.form.get("name", "")[:MAX_FIELD_CHARACTERS],
         next=wanted(request.values.get("next", "")),
+        options=passkeys.request_options(parts.engine, parts.secret, site_of(parts.settings.public_url)),
     )
 
 

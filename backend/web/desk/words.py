@@ -16,6 +16,8 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "account_role": lambda: _("changed a role"),
     "account_close": lambda: _("closed an account"),
     "account_password": lambda: _("changed the password"),
+    "passkey_add": lambda: _("added a passkey"),
+    "passkey_remove": lambda: _("removed a passkey"),
     "event_create": lambda: _("created an event"),
     "event_edit": lambda: _("changed an event"),
     "event_pause": lambda: _("paused the sale"),
