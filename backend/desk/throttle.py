@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from backend.db.desk import DeskAttempts
 from backend.db.upsert import insert_missing
@@ -41,7 +41,9 @@ def attempt(connection: Connection, secret: bytes, kind: str, who: str, free: in
 
 def forgive(connection: Connection, secret: bytes, kind: str, who: str) -> None:
     """Begin anew after a success."""
-    connection.execute(delete(DeskAttempts).where(DeskAttempts.key == _key(secret, kind, who)))
+    # The row stays: an attempt at the same moment may wait for its lock, and must find it there.
+    ours = update(DeskAttempts).where(DeskAttempts.key == _key(secret, kind, who))
+    connection.execute(ours.values(count=0, last_ms=0))
 
 
 def _key(secret: bytes, kind: str, who: str) -> bytes:

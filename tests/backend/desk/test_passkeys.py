@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,6 +22,7 @@ SECRET = b"s" * 32
 PASSWORD = "seven lanterns over the river"
 SITE = site_of("https://tickets.example/shop/")
 ADDRESS = "192.0.2.1"
+WRONG: tuple[object, ...] = (None, 1, "é", [], {}, {"clientDataJSON": "e30"})
 
 
 @pytest.fixture(autouse=True)
@@ -92,8 +94,8 @@ def test_a_passkey_asked_for_by_another_site_is_refused(engine: Engine) -> None:
         Site(SITE.origin, "evil.example"),
     ):
         phished = device(site=elsewhere)
-        assert refused(lambda phished=phished: enter(engine, phished))
-        assert refused(lambda phished=phished: add(engine, account, "anna", phished))
+        assert refused(partial(enter, engine, phished))
+        assert refused(partial(add, engine, account, "anna", phished))
     assert enter(engine, holder)
 
 
@@ -182,15 +184,15 @@ def test_nonsense_is_refused_and_never_breaks(engine: Engine) -> None:
     good = json.loads(holder.create(creation_options(engine, SECRET, SITE, account, "anna")))
     texts = ["", "[]", "null", "{}", "[" * 9000, "x" * 20_000, '{"rawId": 3}', '{"response": []}']
     for part in ("rawId", "id", "response", "type"):
-        texts += [json.dumps({**good, part: wrong}) for wrong in (None, 1, "é", [], {}, {"clientDataJSON": "e30"})]
+        texts += [json.dumps({**good, part: wrong}) for wrong in WRONG]
     for part in ("clientDataJSON", "attestationObject"):
         texts += [
-            json.dumps({**good, "response": {**good["response"], part: text_of(wrong)}}) for wrong in (b"", b"\xff")
+            json.dumps({**good, "response": {**good["response"], part: text_of(damaged)}}) for damaged in (b"", b"\xff")
         ]
         cut = text_of(bytes_of(good["response"][part])[:-7])
         texts.append(json.dumps({**good, "response": {**good["response"], part: cut}}))
     for number, text in enumerate(texts):
-        assert refused(lambda text=text: add_passkey(engine, SECRET, SITE, account, "anna", "x", text)), text
-        assert refused(lambda text=text, number=number: sign_in(engine, SECRET, SITE, text, f"192.0.2.{number}")), text
+        assert refused(partial(add_passkey, engine, SECRET, SITE, account, "anna", "x", text)), text
+        assert refused(partial(sign_in, engine, SECRET, SITE, text, f"192.0.2.{number}")), text
     with read(engine) as connection:
         assert connection.execute(select(DeskPasskey.id)).all() == []
