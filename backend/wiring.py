@@ -75,7 +75,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         clock=clock,
         secret=secret,
         signer=SignerClient(settings.signer_socket),
-        tills=Tills(make_engine(settings.database_url, ask_first=False)),
+        tills=Tills(make_engine(settings.database_url, ask_first=False, by_key=True)),
         payments={one.name: one for one in (free, cash, bank, stripe, chain) if one is not None},
         rooms=Desk(engine, secret),
         bank=bank,

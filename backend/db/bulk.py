@@ -4,14 +4,16 @@ PostgreSQL gets everything in one statement, whose parts read their rows from JS
 SQLite lives in our own process; there each table has a statement that is run once for each row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
+
+from backend.db.roundtrip import driver_sql, round_trip
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -87,8 +89,25 @@ class Writer:
             if rows.get(part.param):
                 connection.exec_driver_sql(part.sqlite, [_plain(row) for row in rows[part.param]])
 
+    def write_and_commit(self, connection: Connection, rows: Mapping[str, Rows], written: Callable[[], None]) -> None:
+        """Write, as the last of a transaction, and commit it; on PostgreSQL in one round trip.
+
+        `written` is called between the two.
+        """
+        if connection.dialect.name == "postgresql":
+            with round_trip(connection) as raw:
+                if any(rows.values()):
+                    document = {part.param: _json(rows.get(part.param, ())) for part in self.parts}
+                    raw.execute(driver_sql(self._at_once, connection.dialect).encode(), document)
+                written()
+                raw.commit()
+        else:
+            self.write(connection, rows)
+            written()
+        connection.commit()
+
     @cached_property
-    def _at_once(self) -> Any:  # noqa: ANN401 - a text clause
+    def _at_once(self) -> TextClause:
         parts = ", ".join(f"p{at} AS ({part.postgresql})" for at, part in enumerate(self.parts))
         return text(f"WITH {parts} SELECT 1")
 

@@ -16,12 +16,14 @@ CONNECT_TIMEOUT_SECONDS = 5
 GONE_SECONDS = 15  # a host that acknowledges nothing for so long is gone; the kernel would wait for minutes
 
 
-def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True) -> Engine:
+def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True, by_key: bool = False) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://...` (psycopg 3).
 
     With `ask_first` a pooled connection is tried before it is used, which costs a round trip; the till does without,
     since it runs its batches again when a connection turns out to be dead. Without `safe_commits` a commit on
     PostgreSQL waits for no standby: for what may be lost with the primary, and must be written while that is silent.
+    With `by_key` every statement finds its rows by a key, and PostgreSQL is told so: else it plans the till's by the
+    size that the tables had before the rush, and reads all of them until somebody counts again.
     """
     if url.startswith("sqlite"):
         engine = create_engine(
@@ -32,7 +34,7 @@ def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True) 
         return engine
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,  # an error is logged with its statement, never with what somebody wrote
         pool_size=POOL_SIZE,
@@ -44,6 +46,9 @@ def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True) 
             **({} if safe_commits else {"options": "-c synchronous_commit=local"}),
         },
     )
+    if by_key:
+        event.listen(engine, "connect", _find_by_key)
+    return engine
 
 
 @contextmanager
@@ -51,6 +56,17 @@ def read(engine: Engine) -> Iterator[Connection]:
     """A connection for reading: on SQLite it takes no write lock. Writing on it is an error of the caller."""
     with engine.connect().execution_options(truestub_read=True) as connection:
         yield connection
+
+
+_BY_KEY = (
+    *("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"),
+    *("plan_cache_mode = force_generic_plan", "jit = off"),
+)
+
+
+def _find_by_key(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own types
+    connection.execute("; ".join(f"SET {setting}" for setting in _BY_KEY))
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own types

@@ -26,7 +26,7 @@ from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
 from backend.db.models import Event, Stock, Ticket, Token
 from backend.ops.supervise import die_with_parent
-from tests.benchmarks import sales_talk
+from tests.benchmarks import sales_rooms, sales_talk
 from tests.support.checker import check_sales
 from tests.support.installation import Installation, wait_until
 from tests.support.load import Measured, converse
@@ -36,7 +36,7 @@ from tests.support.shop import EVENT, put_on_sale
 CONNECTIONS = 32
 RACE_CONNECTIONS, RACE_TRIES, RACE_TICKETS = 64, 10_000, 500
 ROOMY = 1_000_000  # more than a run can sell
-PARTS = ("limits", "hot", "shapes", "race", "growth", "sqlite")
+PARTS = ("limits", "hot", "shapes", "race", "room", "growth", "sqlite")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="truestub-bench-") as folder:
             if "limits" in parts:
                 _limits(bench, server)
-            if set(parts) & {"hot", "shapes", "race", "growth"}:
+            if set(parts) & {"hot", "shapes", "race", "room", "growth"}:
                 with _shop(Path(folder) / "pg", server.create_database()) as shop:
                     _measure(bench, shop, parts)
             if "sqlite" in parts:
@@ -121,6 +121,8 @@ def _measure(bench: Bench, shop: Installation, parts: tuple[str, ...]) -> None:
             _shapes(bench, shop, hot)
         if "race" in parts:
             _race(bench, shop, engine)
+        if "room" in parts:
+            _room(bench, shop, engine)
         bench.note(**_memory(shop))
         problems = check_sales(engine).problems
         if problems:
@@ -204,6 +206,23 @@ def _race(bench: Bench, shop: Installation, engine: Engine) -> None:
     away = Measured(taken=race.turned_away, seconds=race.last_refusal - race.first_refusal)
     bench.row(f"race: {len(away.taken)} of {race.tries} turned away", away.per_second, "answers/s", away)
     bench.note(race_sold=race.sold, race_answers_per_s=away.per_second, race_p99_ms=away.percentile_ms(0.99))
+
+
+def _room(bench: Bench, shop: Installation, engine: Engine) -> None:
+    """A crowd in the waiting room, asking after its places."""
+    slug = _event(shop, "crowd")
+    sales_rooms.open_room(engine, slug)
+    joined = converse(shop.web_port, CONNECTIONS, sales_rooms.comers(slug), Measured())
+    bench.row("joining the waiting room", joined.per_second, "people/s", joined)
+    places = sales_rooms.fill_room(shop, engine, slug)
+    polls = converse(shop.web_port, CONNECTIONS, sales_rooms.askers(slug, places, bench.effort.other), Measured())
+    bench.row(f"polls of {len(places):,} people", polls.per_second, "polls/s", polls)
+    bench.note(
+        room_people=len(places),
+        room_polls_per_s=polls.per_second,
+        room_poll_p99_ms=polls.percentile_ms(0.99),
+        room_web_peak_mb=max(map(_peak_mb, _family(shop.processes["web"].pid))),
+    )
 
 
 def _growth(bench: Bench, shop: Installation, engine: Engine) -> None:
@@ -291,6 +310,7 @@ def _memory(shop: Installation) -> dict[str, float]:
         f"peak_mb_{name}": max(map(_peak_mb, _family(shop.processes[name].pid))) for name in ("web", "work", "signer")
     }
     peaks["peak_mb_client"] = _peak_mb(os.getpid())
+    peaks["peak_mb_node"] = max(map(_peak_mb, _family(shop.processes["node"].pid)))
     return {**peaks, "peak_mb": max(peaks[f"peak_mb_{name}"] for name in ("web", "work", "signer"))}
 
 

@@ -32,7 +32,7 @@ class BareWriter:
     """Takes what waits, writes it in one transaction, answers."""
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url, ask_first=False)
+        self._engine = make_engine(url, ask_first=False, by_key=True)
         self._queue: Queue[tuple[Rows, threading.Lock]] = Queue()
         threading.Thread(target=self._run, daemon=True).start()
 

@@ -123,10 +123,10 @@ class Sandbox:
             raise refuse("unknown_payment_token", sentence)
         if charge.token == "silent":  # noqa: S105 - a behaviour's name
             raise Silent
-        self._charge_once(charge, time.time())
+        said = self._charge_once(charge, time.time())
         if charge.token == "timeout_then_approve":  # noqa: S105 - a behaviour's name
             raise Silent
-        said = self.look_up(charge.payment_id)
+        said = said or self.look_up(charge.payment_id)
         if said is None:
             raise AssertionError("it was written above")
         return said
@@ -136,10 +136,7 @@ class Sandbox:
             row = self._row(payment_id)
         if row is None:
             return None
-        amount, currency, verdict, taken_at, _token = row
-        if taken_at is not None and taken_at <= time.time():
-            return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount, currency)
-        return Said(payment_id, verdict, None, "card_declined" if verdict == "declined" else None)
+        return _said(payment_id, *row[:4], time.time())
 
     def withdraw(self, payment_id: UUID, reference: str | None = None) -> Said | None:
         return self.look_up(payment_id, reference)  # a card is asked once: there is nothing to call back
@@ -211,7 +208,8 @@ class Sandbox:
             ).fetchall()
         return dict(rows)
 
-    def _charge_once(self, charge: Charge, now: float) -> None:
+    def _charge_once(self, charge: Charge, now: float) -> Said | None:
+        """What is said of it; none if it was charged before."""
         amount, currency = charge.amount_minor, charge.currency
         match charge.token:
             case "short":
@@ -226,14 +224,17 @@ class Sandbox:
         key = str(charge.payment_id)
         row = (key, amount, currency, charge.token, verdict, taken_at, back_at)
         with self._answering():
-            self._book.execute("BEGIN IMMEDIATE")
-            done = self._book.execute(_INSERT_CHARGE, row)
-            if letters and done.rowcount:
-                self._book.executemany(
-                    "INSERT INTO notifications (payment_id, verdict, due_at) VALUES (?, ?, ?)",
-                    [(key, one, due_at) for one, due_at in letters],
-                )
-            self._book.execute("COMMIT")
+            if letters:
+                self._book.execute("BEGIN IMMEDIATE")
+            is_new = self._book.execute(_INSERT_CHARGE, row).rowcount == 1
+            if letters:
+                if is_new:
+                    self._book.executemany(
+                        "INSERT INTO notifications (payment_id, verdict, due_at) VALUES (?, ?, ?)",
+                        [(key, one, due_at) for one, due_at in letters],
+                    )
+                self._book.execute("COMMIT")
+        return _said(charge.payment_id, amount, currency, verdict, taken_at, now) if is_new else None
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -275,3 +276,9 @@ class Sandbox:
         fresh = plain and abs(now - int(at)) <= SIGNATURE_SECONDS
         if not fresh or not hmac.compare_digest(mac.encode(), self._mac(int(at), body).encode()):
             raise refuse("notification_forged", _("The notification's signature is missing, wrong or too old"))
+
+
+def _said(payment_id: UUID, amount: int, currency: str, verdict: Verdict, taken_at: float | None, now: float) -> Said:
+    if taken_at is not None and taken_at <= now:
+        return Said(payment_id, "succeeded", f"sandbox-{payment_id}", None, amount, currency)
+    return Said(payment_id, verdict, None, "card_declined" if verdict == "declined" else None)

@@ -6,6 +6,7 @@ because the connection broke during the commit, is simply run again: what was co
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -18,7 +19,7 @@ from backend.killpoints import reach
 from backend.sales.answers import held_body, paid_body
 from backend.sales.till import reading
 from backend.sales.till.seats import SeatMemory, claimants, few_seats
-from backend.sales.till.writing import write
+from backend.sales.till.writing import write_and_commit
 
 _SHORT = frozenset({"sold_out", "too_few_left", "seat_taken", "seats_unknown"})
 
@@ -29,9 +30,8 @@ def run_batch(engine: Engine, event_id: UUID, requests: Sequence[Request], memor
     Raises what the database raises; then nothing was committed, or it is not known.
     """
     try:
-        with engine.begin() as connection:
+        with engine.connect() as connection:
             outcomes, decision = _transact(connection, event_id, requests, memory)
-            reach("till.written")
     except BaseException:
         memory.forget()
         raise
@@ -43,23 +43,23 @@ def run_batch(engine: Engine, event_id: UUID, requests: Sequence[Request], memor
 def _transact(
     connection: Connection, event_id: UUID, requests: Sequence[Request], memory: SeatMemory
 ) -> tuple[list[Outcome], Decision]:
-    event = reading.lock_event(connection, event_id)
+    event, found = reading.lock_and_read(connection, event_id, requests)
     if event is None:
         raise LookupError(f"no event {event_id}")
     desk = _Desk(connection, event, memory)
-    decision, seats = desk.decide(requests)
+    decision, seats = desk.decide(requests, found)
     now = desk.now_ms
     if any(isinstance(outcome, No) and outcome.code in _SHORT for outcome in decision.outcomes):
         # Before anybody is told "sold out", holds that have run out are given back.
         swept = [Expire(order_id) for order_id in reading.expired_holds(connection, event_id, now)]
         if swept:
-            decision, seats = desk.decide([*swept, *requests])
+            asked = [*swept, *requests]
+            decision, seats = desk.decide(asked, reading.read_all(connection, event_id, asked))
             decision = replace(decision, outcomes=decision.outcomes[len(swept) :])
     reach("till.decided")
     labels = seats.layout.labels
     classes = {one.number: (one.code, one.zone) for one in event.classes}
     bodies = {held.order_id: held_body(held, event, labels) for held in decision.changes.held}
-    write(connection, event, decision.changes, now, bodies)
     outcomes: list[Outcome] = []
     for outcome in decision.outcomes:
         match outcome:
@@ -74,6 +74,7 @@ def _transact(
                 outcomes.append(No("sold_out", {**outcome.details, "may_come_back": False}))
             case _:
                 outcomes.append(outcome)
+    write_and_commit(connection, event, decision.changes, now, bodies, partial(reach, "till.written"))
     return outcomes, decision
 
 
@@ -86,9 +87,8 @@ class _Desk:
         self._memory = memory
         self.now_ms = 0  # the database's time, once it was asked
 
-    def decide(self, requests: Sequence[Request]) -> tuple[Decision, SeatFacts]:
+    def decide(self, requests: Sequence[Request], found: reading.Read) -> tuple[Decision, SeatFacts]:
         connection = self._connection
-        found = reading.read_facts(connection, self._event.id, reading.keys_of(requests), reading.order_ids(requests))
         self.now_ms = found.now_ms
         holds = [request for request in requests if isinstance(request, Hold)]
         used = (*(hold.code for hold in holds), *(order.code for order in found.orders.values()))

@@ -4,7 +4,7 @@ The first locks and reads the stock. The second, whose view of the database begi
 rest as JSON; the two databases spell that differently, and `_Dialect` is all the difference.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, TextClause, func, select, text
 from backend.db.among import among
 from backend.db.clock import NOW_MS
 from backend.db.models import Code, Order
+from backend.db.roundtrip import driver_sql, round_trip
 from backend.domain.selling.facts import (
     ClassFacts,
     CodeFacts,
@@ -60,48 +61,78 @@ def lock_event(connection: Connection, event_id: UUID) -> EventFacts | None:
     the transaction holds the only write lock there is since its BEGIN.
     """
     name = connection.dialect.name
-    rows = connection.execute(_LOCK[name], {"event": _ON[name].plain(event_id)}).all()
+    return _event_of(event_id, connection.execute(_LOCK[name], {"event": _ON[name].plain(event_id)}).all())
+
+
+def lock_and_read(
+    connection: Connection, event_id: UUID, requests: Sequence[Request]
+) -> tuple[EventFacts | None, "Read"]:
+    """`lock_event` and `read_all`; on PostgreSQL in one round trip."""
+    if connection.dialect.name != "postgresql":
+        return lock_event(connection, event_id), read_all(connection, event_id, requests)
+    dialect = connection.dialect
+    with round_trip(connection) as raw:
+        lock = raw.execute(driver_sql(_LOCK[dialect.name], dialect).encode(), {"event": event_id})
+        facts = raw.execute(
+            driver_sql(_facts_statement(dialect.name), dialect).encode(),
+            _wanted(dialect.name, event_id, keys_of(requests), order_ids(requests)),
+        )
+    return _event_of(event_id, lock.fetchall()), _read_of(*facts.fetchall())
+
+
+def read_all(connection: Connection, event_id: UUID, requests: Sequence[Request]) -> "Read":
+    """What is known of whatever the requests name."""
+    return read_facts(connection, event_id, keys_of(requests), order_ids(requests))
+
+
+def _event_of(event_id: UUID, rows: Sequence[Sequence[Any]]) -> EventFacts | None:
     if not rows:
         return None
-    first = rows[0]
+    state, currency, _least_wanted, max_per_order, hold_seconds, ends_ms, custody, starts_ms, per_buyer = rows[0][8:]
     return EventFacts(
         id=event_id,
-        state=first.state,
-        currency=first.currency,
-        max_per_order=first.max_per_order,
-        hold_ms=first.hold_seconds * 1000,
-        ends_ms=first.ends_ms,
-        custody=first.custody_address,
+        state=state,
+        currency=currency,
+        max_per_order=max_per_order,
+        hold_ms=hold_seconds * 1000,
+        ends_ms=ends_ms,
+        custody=custody,
         classes=tuple(
-            ClassFacts(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6], row[7], row.least_wanted)
-            for row in rows
+            ClassFacts(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6], row[7], row[10]) for row in rows
         ),
-        sale_starts_ms=first.sale_starts_ms,
-        max_per_buyer=first.max_per_buyer,
+        sale_starts_ms=starts_ms,
+        max_per_buyer=per_buyer,
     )
 
 
 def read_facts(connection: Connection, event_id: UUID, keys: Collection[Key], orders: Collection[UUID]) -> Read:
     """What is known of these keys and these orders (of the event), at the database's time."""
     name = connection.dialect.name
+    return _read_of(connection.execute(_facts_statement(name), _wanted(name, event_id, keys, orders)).one())
+
+
+def _wanted(name: str, event_id: UUID, keys: Collection[Key], orders: Collection[UUID]) -> dict[str, Any]:
     take = _ON[name].take
-    row = connection.execute(
-        _facts_statement(name),
-        {
-            "event": take([event_id]),
-            "scopes": take(sorted({key.scope for key in keys})),
-            "digests": take([key.digest for key in keys]),
-            "orders": take(list(orders)),
-        },
-    ).one()
+    return {
+        "event": take([event_id]),
+        "scopes": take(sorted({key.scope for key in keys})),
+        "digests": take([key.digest for key in keys]),
+        "orders": take(list(orders)),
+    }
+
+
+def _read_of(row: Sequence[Any]) -> "Read":
+    now_ms, known_keys, known_orders, known_lines, known_payments = row
     lines: dict[UUID, list[LineFacts]] = {}
-    for order, _position, number, quantity, price, seats in sorted(_list(row.lines), key=lambda one: (one[0], one[1])):
+    for order, _position, number, quantity, price, seats in sorted(
+        _list(known_lines), key=lambda one: (one[0], one[1])
+    ):
         lines.setdefault(UUID(order), []).append(LineFacts(number, quantity, price, tuple(_inner(seats))))
     return Read(
-        now_ms=int(row.now_ms),
+        now_ms=int(now_ms),
         keys={
             (scope, digest): KeyFacts(bytes.fromhex(hashed), UUID(resource), body)
-            for scope, digest, hashed, resource, body in _list(row.keys)
+            for scope, digest, hashed, resource, body in _list(known_keys)
         },
         orders={
             (order := UUID(one)): OrderFacts(
@@ -114,11 +145,11 @@ def read_facts(connection: Connection, event_id: UUID, keys: Collection[Key], or
                 extensions,
                 bytes.fromhex(code) if code else None,
             )
-            for one, state, owner, total, expires, extensions, code in _list(row.orders)
+            for one, state, owner, total, expires, extensions, code in _list(known_orders)
         },
         payments={
             (payment := UUID(one)): PaymentFacts(payment, UUID(order), state, reference, provider)
-            for one, order, state, reference, provider in _list(row.payments)
+            for one, order, state, reference, provider in _list(known_payments)
         },
     )
 
