@@ -300,14 +300,14 @@ def test_money_that_was_taken_while_the_disk_is_full_is_not_called_not_charged(
 ) -> None:
     order = buyer.held()
     with monkeypatch.context() as broken:
-        write = writing.write
+        write = writing.write_and_commit
 
         def full_at_the_settling(connection: Any, event: Any, changes: Any, *rest: Any) -> None:
             if changes.payments:
                 raise OperationalError("UPDATE", {}, psycopg.errors.DiskFull("no space left"))
             write(connection, event, changes, *rest)
 
-        broken.setattr(batch, "write", full_at_the_settling)
+        broken.setattr(batch, "write_and_commit", full_at_the_settling)
         answer = buyer.pay(order, key="the-very-same-key-3")
         assert problem(answer) == (503, "payment_unrecorded")
         assert bank.balance() == {"EUR": PRICE}
