@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainContract, Event, Platform, Seat, SeatClaim, Stock, TicketClass
+from backend.db.models import Chain, ChainContract, Event, Order, Platform, Seat, SeatClaim, Stock, TicketClass
 from backend.sales.answers import rfc3339
 
 FEW_LEFT_PERCENT = 10  # below this share of the capacity, "few left" is said
@@ -49,12 +49,34 @@ def describe_event(engine: Engine, slug: str, *, with_seats: bool = True) -> dic
             "index": event.number,
             "offline_policy": event.offline_policy,
             "max_per_order": event.max_per_order,
+            "sale_starts_at": rfc3339(event.sale_starts_ms) if event.sale_starts_ms is not None else None,
+            "before_sale": event.sale_starts_ms is not None and now_ms(connection) < event.sale_starts_ms,
             "hold_seconds": event.hold_seconds,
             "custody_address": _address(event.custody_address),
             "contract": _address(contract.address) if contract else None,
             "chain_id": contract.chain_id if contract else None,
             "classes": _classes(connection, event, with_seats=with_seats),
         }
+
+
+def taken_seats(engine: Engine, slug: str) -> dict[str, list[str]] | None:
+    """The labels of an event's seats that are `held` and `sold` now; none if there is no such event."""
+    with read(engine) as connection:
+        query = select(Event.id).where(Event.slug == slug, Event.state.not_in(_HIDDEN))
+        event_id = connection.scalar(query)
+        if event_id is None:
+            return None
+        claimed = (
+            select(Seat.label, Order.state)
+            .join(SeatClaim, (SeatClaim.event_id == Seat.event_id) & (SeatClaim.seat_number == Seat.number))
+            .join(Order, Order.id == SeatClaim.order_id)
+            .where(Seat.event_id == event_id)
+            .order_by(Seat.number)
+        )
+        found: dict[str, list[str]] = {"held": [], "sold": []}
+        for row in connection.execute(claimed):
+            found[_seat_state(row.state)].append(row.label)
+    return found
 
 
 def _headline(event: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of events
@@ -104,17 +126,22 @@ def _classes(connection: Connection, event: Any, *, with_seats: bool) -> list[di
 def _seats(connection: Connection, event_id: UUID) -> dict[int, list[dict[str, Any]]]:
     claims = (SeatClaim.event_id == Seat.event_id) & (SeatClaim.seat_number == Seat.number)
     query = (
-        select(Seat.class_number, Seat.number, Seat.label, SeatClaim.order_id)
+        select(Seat.class_number, Seat.number, Seat.label, SeatClaim.order_id, Order.state)
         .outerjoin(SeatClaim, claims)
+        .outerjoin(Order, Order.id == SeatClaim.order_id)
         .where(Seat.event_id == event_id)
         .order_by(Seat.number)
     )
     found: dict[int, list[dict[str, Any]]] = {}
     for row in connection.execute(query):
         found.setdefault(row.class_number, []).append(
-            {"number": row.number, "label": row.label, "free": row.order_id is None}
+            {"number": row.number, "label": row.label, "free": row.order_id is None, "state": _seat_state(row.state)}
         )
     return found
+
+
+def _seat_state(of_order: str | None) -> str:
+    return "free" if of_order is None else "held" if of_order == "held" else "sold"
 
 
 def _contract(connection: Connection, event_id: UUID) -> Any:  # noqa: ANN401 - a row or none

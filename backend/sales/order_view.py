@@ -21,6 +21,7 @@ from backend.db.models import (
     Token,
 )
 from backend.db.payments import FailedRefund
+from backend.domain.selling.holds import MAX_EXTENSIONS
 from backend.i18n import gettext as _
 from backend.ops.outages import node_away_since_ms
 from backend.sales.answers import paid_body, rfc3339
@@ -48,6 +49,7 @@ def order_view(engine: Engine, order_id: UUID, chain: ChainPayments | None = Non
             "total_minor": order.total_minor,
             "currency": order.currency,
             "hold_expires_at": rfc3339(order.hold_expires_ms) if order.state == "held" else None,
+            "extensions_left": max(0, MAX_EXTENSIONS - order.extensions) if order.state == "held" and not over else 0,
             "paid_at": rfc3339(order.paid_ms) if order.paid_ms is not None else None,
             "lines": _lines(connection, order),
             "payment": _payment(connection, order_id, chain),

@@ -4,6 +4,7 @@ Money is sent back by the outbox. The ticket's code dies with the commit: its se
 the chain is told by whoever reads the ticket's state (SPEC 10.7).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from backend.db.clock import now_ms
+from backend.db.engine import read
 from backend.db.models import (
     Event,
     GateRecord,
@@ -96,6 +98,21 @@ def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
             )
         reach("refund.written")
         return _view(connection, refund_id)
+
+
+def preview(engine: Engine, event_id: UUID, order_id: UUID, tickets: Sequence[UUID] | None = None) -> Returned | No:
+    """What a buyer would get for these tickets (none: all that can go back), or why nothing; changes nothing."""
+    with read(engine) as connection:
+        state = connection.scalar(select(Order.state).where(Order.id == order_id, Order.event_id == event_id))
+        sold = sold_tickets(connection, order_id)
+        return give_back(state or "", sold, tickets, "buyer", _terms(connection, event_id), now_ms(connection))
+
+
+def refunds_of(engine: Engine, order_id: UUID) -> list[RefundView]:
+    """What went back of an order, oldest first."""
+    with read(engine) as connection:
+        query = select(Refund.id).where(Refund.order_id == order_id).order_by(Refund.created_ms, Refund.id)
+        return [_view(connection, one) for one in connection.scalars(query).all()]
 
 
 def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:

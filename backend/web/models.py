@@ -241,6 +241,7 @@ class OrderOut(BaseModel):
     total_minor: int
     currency: str
     hold_expires_at: str | None
+    extensions_left: int = Field(description="how often the hold can still be extended")
     paid_at: str | None
     lines: list[LineOut]
     payment: PaymentOut | None
@@ -254,6 +255,7 @@ class SeatOut(BaseModel):
     number: int
     label: str
     free: bool
+    state: Literal["free", "held", "sold"]
 
 
 class ClassOut(BaseModel):
@@ -312,6 +314,8 @@ class EventOut(EventHeadOut):
     index: int
     offline_policy: Literal["local", "home", "refuse"]
     max_per_order: int
+    sale_starts_at: str | None = Field(description="before it only with a presale code; null: on sale at once")
+    before_sale: bool
     hold_seconds: int
     custody_address: str | None
     contract: str | None

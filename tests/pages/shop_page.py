@@ -13,6 +13,9 @@ from sqlalchemy import Engine, insert, select, update
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
 from backend.db.models import Diagnosis, Event, Order, Ticket, TicketClass
+from backend.sales.installation import installation_secret
+from backend.sales.till.till import Tills
+from backend.sales.waiting_list import offer_returned
 from tests.pages.looks import FOLDER, SCHEMES, violations
 from tests.pages.phones import HEIGHT, WAIT_MS, WIDTH
 from tests.support.installation import Installation, wait_until
@@ -25,6 +28,7 @@ class Shop:
 
     url: str
     engine: Engine
+    folder: Path
 
     def put_on_sale(self, slug: str, floor: int = 10) -> str:
         """An event with a name in two scripts; its address."""
@@ -37,9 +41,18 @@ class Shop:
 
     def end_hold(self, page: Page) -> None:
         """The time of the page's order has come."""
+        self.hold_for(page, seconds=0)
+
+    def hold_for(self, page: Page, seconds: int) -> None:
+        """So much is left of the time of the page's order."""
         with self.engine.begin() as connection:
-            past = now_ms(connection) - 1
-            connection.execute(update(Order).where(Order.id == order_of(page)).values(hold_expires_ms=past))
+            ends = now_ms(connection) + 1000 * seconds - 1
+            connection.execute(update(Order).where(Order.id == order_of(page)).values(hold_expires_ms=ends))
+
+    def offer(self) -> None:
+        """What the worker does: offer to the waiting list what came back."""
+        secret = installation_secret(self.folder / "platform" / "keys")
+        assert offer_returned(self.engine, Tills(self.engine), secret) == 1
 
     def make_ready(self, page: Page) -> None:
         """What the batcher does: the tickets of the page's order get their numbers."""
@@ -90,7 +103,7 @@ def open_shop(folder: Path) -> Iterator[Shop]:
         made.start("web")
         wait_until(made.web_answers, "the web server")
         engine = make_engine(made.database_url)
-        yield Shop(made.url, engine)
+        yield Shop(made.url, engine, folder)
     finally:
         if engine is not None:
             engine.dispose()
@@ -126,7 +139,7 @@ def order_of(page: Page) -> UUID:
 def choose(page: Page, event: str, floor: int = 2) -> None:
     """Open the event, choose, and come to the order's page."""
     page.goto(event)
-    page.locator("select").first.select_option(str(floor))
+    page.locator("select[name^=quantity-]").first.select_option(str(floor))
     page.locator("#choose .pay-bar button").click()
     page.wait_for_url("**/orders/*")
 

@@ -15,20 +15,22 @@ from werkzeug.wrappers import Response
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import StartPayment
-from backend.errors import Refused, refuse
+from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.notices.order_outbox import ask_recovery, want_receipt
 from backend.privacy.contacts import Contact, agree, checked_contact, keep_contact, mail_index
 from backend.privacy.recovery import MARK, use_code
 from backend.sales import orders
-from backend.sales.catalogue import describe_event
+from backend.sales.catalogue import describe_event, list_events
 from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
 from backend.sales.payments.flow import PaymentView, ask_again, open_payment, pay, stop_paying
 from backend.sales.payments.interface import AWAITING_BUYER, Provider
+from backend.sales.refunds import preview, refunds_of
 from backend.sales.till.till import Tills
 from backend.sales.words import in_words, refusal
 from backend.web.pages.mine import opened, orders_here, remember
+from backend.web.pages.waiting_list import places_here
 from backend.web.requests import services
 
 RECEIPT_MARK = "truestub-receipt-1"  # SPEC 4.6
@@ -47,6 +49,7 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/orders/<uuid:order_id>/pay/on", view_func=go_on_paying, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>/pay/stop", view_func=stop, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>/paid", view_func=came_back)
+    bp.add_url_rule("/orders/<uuid:order_id>/extend", view_func=extend, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>/release", view_func=give_back, methods=["POST"])
     bp.add_url_rule("/wallet/orders", view_func=hand_over)
     bp.add_url_rule("/terms", view_func=terms)
@@ -54,7 +57,7 @@ def register(bp: APIBlueprint) -> None:
 
 def mine() -> ResponseReturnValue:
     """The orders of this browser."""
-    return render_template("orders.html", heads=_heads(), receipt="", refusal=None, mails=_mails())
+    return _orders_page("")
 
 
 def open_receipt() -> ResponseReturnValue:
@@ -67,10 +70,7 @@ def open_receipt() -> ResponseReturnValue:
         parts = services()
         orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, secret)
     except Refused as refused:
-        page = render_template(
-            "orders.html", heads=_heads(), receipt=text, refusal=in_words(refused).refusal, mails=_mails()
-        )
-        return page, HTTPStatus.CONFLICT
+        return _orders_page(text, in_words(refused).refusal), HTTPStatus.CONFLICT
     answer = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
     remember(answer, order_id, secret)
     return answer
@@ -110,6 +110,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
     return render_template(
         "order.html",
         **facts(order_id),
+        giving_back=not isinstance(preview(parts.engine, event_id, order_id), No),
         form=secrets.token_urlsafe(12),
         sandbox=parts.bank is not None,
         stripe="stripe" in parts.shop_payments,
@@ -136,6 +137,8 @@ def facts(order_id: UUID) -> dict[str, Any]:
         "order": found,
         "event": event,
         "names": {one["code"]: one["name"] for one in event["classes"]} if event else {},
+        "prices": {one["code"]: one["price_minor"] for one in event["classes"]} if event else {},
+        "refunds": refunds_of(engine, order_id) if found["tickets"] else [],
         "left_ms": head.left_ms,
         "paying": (found["payment"] or {}).get("state") in PAYING and found["state"] != "paid",
         "elsewhere": (found["payment"] or {}).get("reason") == AWAITING_BUYER,
@@ -226,6 +229,16 @@ def _keep_what_was_left(order_id: UUID) -> None:
         agree(connection, order_id, parts.settings.terms_version, news="news" in form and bool(contact.mail))
 
 
+def extend(order_id: UUID) -> ResponseReturnValue:
+    """Keep the tickets for longer. The page says which end it knew, so that asking twice extends once."""
+    event_id, _secret = opened(order_id)
+    try:
+        orders.extend(services().tills, event_id, order_id, request.form.get("until", ""))
+    except Refused as refused:
+        flash(in_words(refused).refusal.sentence)
+    return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+
+
 def give_back(order_id: UUID) -> ResponseReturnValue:
     """Give the tickets back before paying."""
     event_id, _secret = opened(order_id)
@@ -252,6 +265,18 @@ def _mails() -> bool:
 
 def _heads() -> list[Any]:
     return order_heads(services().engine, [one.order_id for one in orders_here()])
+
+
+def _orders_page(receipt: str, told: Refusal | None = None) -> str:
+    return render_template(
+        "orders.html", heads=_heads(), places=_places(), receipt=receipt, refusal=told, mails=_mails()
+    )
+
+
+def _places() -> list[tuple[UUID, str]]:
+    """What this browser waits for: the place and its event's name."""
+    events = {one["slug"]: one["name"] for one in list_events(services().engine, over=False)} if places_here() else {}
+    return [(one.waiter_id, events[one.slug]) for one in places_here() if one.slug in events]
 
 
 def _receipt(text: str) -> tuple[UUID, str]:

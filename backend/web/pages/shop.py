@@ -1,13 +1,14 @@
 """The shop: what is on sale, one event, and the form that holds tickets."""
 
 import secrets
+import time
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request
+from flask import current_app, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
@@ -15,15 +16,21 @@ from backend.domain.ids import new_id
 from backend.domain.selling.requests import LineWanted
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales import orders
-from backend.sales.catalogue import describe_event, list_events
+from backend.sales import codes, orders
+from backend.sales.catalogue import describe_event, list_events, taken_seats
 from backend.sales.order_list import open_holds
 from backend.sales.words import in_words
 from backend.web.pages.mine import orders_here, remember
+from backend.web.pages.plan import by_row, draw
 from backend.web.pages.waiting import PASS_COOKIE, must_wait
+from backend.web.pages.waiting_list import places_here
 from backend.web.requests import services
 
 MAX_FORM_CHARACTERS = 64  # of the name that a page gives itself
+MAX_CODE_CHARACTERS = 40  # of a presale code or voucher, as in the API
+SEATS_SECONDS = 2.0  # how old a process's knowledge of the taken seats may be; the till alone decides
+LOOK_SECONDS = 10  # between two looks of a page at the seats
+CODE_REFUSALS = ("unknown_code", "code_used_up", "code_expired", "code_for_other_class", "presale_only")
 TRY_LATER = ("too_busy", "answer_unknown", "storage_full", "database_unreachable")
 
 
@@ -32,6 +39,7 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/", view_func=events)
     bp.add_url_rule("/events/<slug>", view_func=event)
     bp.add_url_rule("/events/<slug>", view_func=choose, methods=["POST"])
+    bp.add_url_rule("/events/<slug>/seats", view_func=seats)
 
 
 def events() -> ResponseReturnValue:
@@ -47,6 +55,20 @@ def event(slug: str) -> ResponseReturnValue:
     return _page(found, MultiDict(), secrets.token_urlsafe(12))
 
 
+def seats(slug: str) -> ResponseReturnValue:
+    """Which seats are held and sold, for a page that shows the plan; 304 while nothing changed."""
+    remembered: dict[str, tuple[float, dict[str, list[str]]]] = current_app.extensions.setdefault("truestub-seats", {})
+    known = remembered.get(slug)
+    if known is None or time.monotonic() - known[0] > SEATS_SECONDS:
+        taken = taken_seats(services().engine, slug)
+        if taken is None:
+            raise _unknown()
+        known = remembered[slug] = (time.monotonic(), taken)
+    answer = make_response(jsonify(known[1]))
+    answer.add_etag()
+    return answer.make_conditional(request)
+
+
 def choose(slug: str) -> ResponseReturnValue:
     """Hold what was chosen and go on to pay; or the form again, as it was filled in, with what is wrong."""
     parts = services()
@@ -57,7 +79,8 @@ def choose(slug: str) -> ResponseReturnValue:
         event_id = UUID(found["id"])
         parts.rooms.require_pass(event_id, request.cookies.get(PASS_COOKIE))
         order_id = new_id(int(parts.clock() * 1000))
-        held = orders.hold(parts.tills, parts.secret, event_id, order_id, lines, None, _key(form, lines))
+        code = _code(event_id, request.form)
+        held = orders.hold(parts.tills, parts.secret, event_id, order_id, lines, None, _key(form, lines, code), code)
     except Refused as refused:
         return _page(_found(slug), request.form, form, in_words(refused).refusal)
     held_id = UUID(held["order_id"])
@@ -70,8 +93,12 @@ def choose(slug: str) -> ResponseReturnValue:
 def _found(slug: str) -> dict[str, Any]:
     found = describe_event(services().engine, slug)
     if found is None:
-        raise refuse("unknown_event", _("There is no such event. The address may have a typing error"))
+        raise _unknown()
     return found
+
+
+def _unknown() -> Exception:
+    return refuse("unknown_event", _("There is no such event. The address may have a typing error"))
 
 
 def _page(
@@ -81,18 +108,20 @@ def _page(
     later = refusal is not None and refusal.code in TRY_LATER
     status = HTTPStatus.OK if refusal is None else HTTPStatus.SERVICE_UNAVAILABLE if later else HTTPStatus.CONFLICT
     for one in found["classes"]:
-        one["rows"] = _rows(one["seats"])
-    page = render_template("event.html", event=found, filled=filled, form=form, refusal=refusal, holds=holds)
+        one["rows"] = by_row(one["seats"])
+    page = render_template(
+        "event.html",
+        event=found,
+        plan=draw(found["classes"]),
+        look_seconds=LOOK_SECONDS,
+        filled=filled,
+        form=form,
+        refusal=refusal,
+        about_code=refusal is not None and refusal.code in CODE_REFUSALS,
+        holds=holds,
+        places=places_here(found["slug"]),
+    )
     return page, status
-
-
-def _rows(seats: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Seats by row, in the plan's order; a label is row and place: A-12."""
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for seat in seats:
-        row, _dash, place = seat["label"].rpartition("-")
-        rows.setdefault(row, []).append({**seat, "place": place})
-    return rows
 
 
 def _wanted(found: dict[str, Any], form: MultiDict[str, str]) -> tuple[LineWanted, ...]:
@@ -114,9 +143,16 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
 
 
-def _key(form: str, lines: tuple[LineWanted, ...]) -> str:
+def _code(event_id: UUID, form: MultiDict[str, str]) -> bytes | None:
+    text = form.get("code", "").strip()
+    if len(text) > MAX_CODE_CHARACTERS:
+        raise refuse("unknown_code", _("There is no such code for this event; look for a typing error"))
+    return codes.hash_code(event_id, text) if text.strip(" -") else None
+
+
+def _key(form: str, lines: tuple[LineWanted, ...], code: bytes | None) -> str:
     """The same page sent twice is one order; sent with another choice, another one."""
-    return sha256(repr((form, lines)).encode()).hexdigest()
+    return sha256(repr((form, lines, *([code] if code else []))).encode()).hexdigest()
 
 
 def _replace(event_id: UUID, kept: UUID, form: str) -> None:

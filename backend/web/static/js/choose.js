@@ -30,9 +30,10 @@ function show() {
 }
 
 form.addEventListener("change", ({ target }) => {
-  const group = target.closest("[data-price]");
+  const group = target.closest?.("[data-price]") ?? null;
+  if (group === null) return show();
   if (target.matches("select")) for (const seat of group.querySelectorAll("input:checked")) seat.checked = false;
   if (target.matches("input[type=checkbox]") && target.checked) group.querySelector("select").value = "0";
-  show();
+  return show();
 });
 addEventListener("pageshow", show); // also when the browser puts the form back as it was

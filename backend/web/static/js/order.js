@@ -95,6 +95,21 @@ function sendOnce(form) {
   });
 }
 
+/** More time without loading the page again: what is being typed below stays. */
+async function extend(event) {
+  const form = event.target.closest("form[data-extend]");
+  if (form === null) return;
+  event.preventDefault();
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), signal: AbortSignal.timeout(ANSWER_MS) });
+    const before = part.querySelector("[data-left]")?.dataset.left;
+    if (!answer.ok || !(await look()) || part.querySelector("[data-left]")?.dataset.left === before) throw new Error();
+    said.textContent = form.dataset.said;
+  } catch {
+    form.submit(); // the page says what is in the way
+  }
+}
+
 function offerCopy(receipt) {
   const button = document.createElement("button");
   button.type = "button";
@@ -115,6 +130,7 @@ function offerCopy(receipt) {
 document.documentElement.classList.add("scripted");
 for (const form of document.querySelectorAll("form[data-once]")) sendOnce(form);
 for (const receipt of document.querySelectorAll("textarea[data-copy]")) offerCopy(receipt);
+part.addEventListener("submit", extend);
 startClock();
 follow();
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // the back button shows what is, not what was
