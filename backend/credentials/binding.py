@@ -21,6 +21,7 @@ class BindableTicket:
     owner: bytes  # 20
     epoch: int
     binding_number: int  # of the last binding, 0: none yet
+    step: int  # to the number of the next; 1 but after a restore (`numbers`)
     holder_key: bytes | None  # of the last binding
 
 
@@ -76,7 +77,7 @@ def epoch_current(ticket: BindableTicket, request: BindingRequest, _now: int) ->
 
 def number_follows(ticket: BindableTicket, request: BindingRequest, _now: int) -> Refusal | None:
     """Each number is used once, so an old phone's binding can't be replayed."""
-    following = ticket.binding_number + 1
+    following = ticket.binding_number + ticket.step
     if request.number == following or is_repeat(ticket, request):
         return None
     sentence = _("Another device was bound in the meantime; to use this one, sign with the number given here")

@@ -12,13 +12,13 @@ NOT_READY_RETRY_SECONDS = 2  # batches close within seconds while an event is ho
 MAX_SERIAL = 0xFFFF  # two bytes
 
 
-def why_not_entitled(order: Row[Any], ticket: Row[Any], event: Row[Any], now_ms: int) -> Refusal | None:
+def why_not_entitled(order: Row[Any], ticket: Row[Any], event: Row[Any], now_ms: int, step: int = 1) -> Refusal | None:
     """None for a paid order, a good ticket with its token id, and an event still to come."""
     if order.state != "paid":
         return Refusal("order_not_paid", _("The order is not paid, or no longer"), {"state": order.state})
     if ticket.state != "valid":
         return Refusal("ticket_not_valid", _("The ticket is no longer valid"), {"state": ticket.state})
-    return _why_event_not_ahead(event, now_ms) or _why_not_ready(ticket)
+    return _why_event_not_ahead(event, now_ms) or _why_not_ready(ticket, step)
 
 
 def _why_event_not_ahead(event: Row[Any], now_ms: int) -> Refusal | None:
@@ -29,10 +29,10 @@ def _why_event_not_ahead(event: Row[Any], now_ms: int) -> Refusal | None:
     return None
 
 
-def _why_not_ready(ticket: Row[Any]) -> Refusal | None:
+def _why_not_ready(ticket: Row[Any], step: int) -> Refusal | None:
     if ticket.token_id is None:
         sentence = _("The ticket is being made ready; try again in a moment")
         return Refusal("ticket_not_ready", sentence, {"retry_after": NOT_READY_RETRY_SECONDS})
-    if ticket.serial >= MAX_SERIAL:
+    if ticket.serial + step > MAX_SERIAL:
         return Refusal("serials_exhausted", _("This ticket had too many codes; ask the help desk"))
     return None

@@ -20,6 +20,7 @@ from backend.credentials.entitlement import why_not_entitled
 from backend.credentials.keystore import KeyRole, KeyStore, PrivateKey
 from backend.credentials.limits import EventRate, WrongSecrets
 from backend.credentials.messages import BindingRequest, IssuedCredential
+from backend.credentials.numbers import step_of
 from backend.credentials.ownership import Owner, effective_owner
 from backend.credentials.published import is_compromised, key_to_use, newest_key_list
 from backend.credentials.records import (
@@ -86,11 +87,12 @@ class _Issue:
         # After the locks and inside the transaction: `rows_through` of bundles counts on it (SPEC 5.5).
         self.now_ms = now_ms(connection)
         self.platform_id = platform_id(connection)
+        self.step = step_of(connection, self.ticket)
 
     def run(self) -> IssuedCredential:
         if self.request.owner_signature is None:
             self._check_secret()
-        _raise(why_not_entitled(self.order, self.ticket, self.event, self.now_ms))
+        _raise(why_not_entitled(self.order, self.ticket, self.event, self.now_ms, self.step))
         owner = effective_owner(self.connection, self.ticket)
         if isinstance(owner, Refusal):
             raise Refused(owner)
@@ -101,6 +103,7 @@ class _Issue:
             owner=owner.address,
             epoch=owner.epoch,
             binding_number=self.ticket.binding_number,
+            step=self.step,
             holder_key=self.ticket.holder_key,
         )
         _raise(check_request(bindable, self.request, self.now_ms // 1000))
@@ -144,7 +147,7 @@ class _Issue:
         data = credential_with_serial(self.connection, self.ticket)
         if data is None:
             sentence = _("This ticket's code was withdrawn; to get a new one, sign with the number given here")
-            raise refuse("credential_withdrawn", sentence, next_number=self.ticket.binding_number + 1)
+            raise refuse("credential_withdrawn", sentence, next_number=self.ticket.binding_number + self.step)
         return None if is_compromised(published, body_of(data).key_id) else data
 
     def _sign_and_store(self, owner: Owner, published: KeyList | None) -> bytes:
@@ -157,7 +160,7 @@ class _Issue:
             key_id=key_id(key.public),
             event_tag=self.event.tag,
             token_id=self.ticket.token_id,
-            serial=self.ticket.serial + 1,
+            serial=self.ticket.serial + self.step,
             class_number=self.ticket.class_number,
             zone=self.zone,
             seat=self.ticket.seat_number,

@@ -13,6 +13,8 @@ from backend.db.clock import now_ms
 from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
 from backend.db.models import Event, Lease, Platform
+from backend.db.restores import Restore
+from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.backup import restore_database, unpack_backup
@@ -50,6 +52,7 @@ def mark(connection: Connection, made_at: int) -> None:
     events = connection.scalars(select(Event.id).where(Event.state == "on_sale")).all()
     restored = {"at_ms": now_ms(connection), "made_at": made_at, "events": [one.hex for one in events]}
     connection.execute(update(Platform).values(restored=restored))
+    insert_missing(connection, Restore, [{"at_ms": restored["at_ms"], "made_ms": 1000 * made_at}])
     connection.execute(update(Event).where(Event.id.in_(events)).values(state="paused"))
 
 
@@ -60,6 +63,7 @@ def unmark(connection: Connection) -> int:
     opened = update(Event).where(Event.id.in_(events), Event.state == "paused").values(state="on_sale")
     count = connection.execute(opened).rowcount
     connection.execute(update(Platform).values(restored=None))
+    connection.execute(update(Restore).where(Restore.done_ms.is_(None)).values(done_ms=now_ms(connection)))
     return count
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from nacl.public import PrivateKey
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.engine import make_url
 
 from backend.app import create_app
@@ -17,8 +17,12 @@ from backend.chain.batcher import close_batches
 from backend.chain.jobs import enqueue_create_event
 from backend.chain.keys import ensure_chain_keys
 from backend.chain.worker import ChainWorker
+from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
+from backend.credentials.numbers import step_of, step_over
+from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Payment, Stock, Ticket, Token
+from backend.db.models import Credential, Event, Payment, Stock, Ticket, Token
+from backend.db.restores import Restore
 from backend.errors import Refused
 from backend.ops.backup import Made, make_backup
 from backend.ops.check import check_rows
@@ -255,3 +259,52 @@ def test_without_its_chain_a_restored_shop_stays_closed(site: Site, anvil: Chain
     with pytest.raises(Refused, match="chain_not_ready"):
         reconcile_all(restored, [anvil.node], "one")
     assert state_of(restored) == "paused"
+
+
+def test_serials_given_after_the_backup_are_not_given_again(site: Site) -> None:
+    """A gate that saw the lost code refuses lower serials; two codes of one serial could not be told apart."""
+    site.sell(2)
+    made = site.backup()
+    restored = site.lose_and_restore(made)
+    with restored.engine.begin() as connection:
+        ticket, other = connection.execute(select(Ticket).order_by(Ticket.position)).all()
+        forgotten = made_before(connection)
+        step = step_of(connection, ticket)
+        assert step > MAX_CREDENTIALS_PER_TICKET * (1 + forgotten // (1000 * CREDENTIAL_WINDOW_SECONDS))
+        give(connection, ticket, 1 + step)
+        assert step_of(connection, ticket) == 1  # from then on one by one
+        assert step_of(connection, other) == step
+    reconcile_all(restored, [], "one")
+    with restored.engine.begin() as connection:
+        assert step_of(connection, other) == step  # whoever comes late is stepped over as well
+    site.sell(1)
+    with restored.engine.begin() as connection:
+        fresh = connection.execute(select(Ticket).order_by(Ticket.sold_ms.desc()).limit(1)).one()
+        assert step_of(connection, fresh) == 1
+
+
+def test_the_same_backup_restored_a_second_time_steps_further() -> None:
+    hour = 1000 * CREDENTIAL_WINDOW_SECONDS
+    first, again = step_over(5 * hour), step_over(7 * hour)
+    assert again > first + MAX_CREDENTIALS_PER_TICKET  # what was given between the two included
+    assert step_over(-5) > MAX_CREDENTIALS_PER_TICKET  # clocks differ
+
+
+def made_before(connection: Connection) -> int:
+    """How long before the restore the backup was made, in milliseconds."""
+    row = connection.execute(select(Restore)).one()
+    return int(row.at_ms - row.made_ms)
+
+
+def give(connection: Connection, ticket: Row[Any], serial: int) -> None:
+    connection.execute(
+        insert(Credential).values(
+            event_id=ticket.event_id,
+            token_id=1 << 16 | serial,
+            serial=serial,
+            ticket_id=ticket.id,
+            data=bytes(135),
+            device_key=bytes(32),
+            issued_ms=now_ms(connection),
+        )
+    )
