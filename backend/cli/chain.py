@@ -17,6 +17,7 @@ from backend.chain.replay import plan_replay
 from backend.chain.report import chain_report, nodes_report, tokens_above
 from backend.chain.rpc import Node, NodeError
 from backend.chain.transport import Transport
+from backend.cli.settle import settle
 from backend.db.engine import read
 from backend.db.migrate import is_current
 from backend.errors import refuse
@@ -25,6 +26,7 @@ from backend.settings import Settings, settings_from
 from backend.wiring import open_database
 
 app = typer.Typer(help="The chain.", no_args_is_help=True)
+app.command("settle")(settle)
 
 
 @app.callback()
