@@ -2,12 +2,16 @@
 
 import json
 import signal
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
+from backend.cli import node as commands
+from tests.support.chain_node import ChainNode
 from tests.support.installation import Installation, wait_until
 
 
@@ -62,3 +66,26 @@ def test_a_state_can_be_saved_while_it_runs_and_a_used_port_is_refused(installat
 def test_no_node_is_said_in_a_sentence(installation: Installation) -> None:
     with pytest.raises(AssertionError, match="node_unreachable"):
         installation.run("node", "save", str(installation.folder / "x"))
+
+
+def test_a_node_killed_between_two_saves_comes_back_with_the_last_one(
+    anvil: ChainNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "SAVE_SECONDS", 0.3)
+    kept, stop = tmp_path / "node.state", Event()
+    anvil.mine(3)
+    stand_in = subprocess.Popen(["sleep", "60"])  # the keeper only asks whether it lives
+    keeper = Thread(target=commands._keep, args=(stand_in, anvil.node, kept, stop))
+    keeper.start()
+    try:
+        wait_until(kept.exists, "the first save")
+        anvil.mine(2)
+        wait_until(lambda: len(json.loads(kept.read_bytes())["blocks"]) > 5, "the next save")
+    finally:
+        anvil.kill()
+        stop.set()
+        keeper.join()
+        stand_in.kill()
+        stand_in.wait()
+    assert anvil.start(kept).height >= 5
+    assert [file.name for file in tmp_path.iterdir()] == ["node.state"]
