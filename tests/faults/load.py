@@ -12,9 +12,9 @@ from tests.support.guest import Guest
 from tests.support.installation import Installation
 
 PAUSE_SECONDS = 0.1  # of a buyer between two orders
-JOIN_SECONDS = 400
+JOIN_SECONDS = 1900
 BUYERS = 3
-PATIENCE_SECONDS = 300  # of a buyer whose every request may be cut short
+PATIENCE_SECONDS = 1800  # of a buyer whose every request may be cut short
 
 
 class Crowd:
