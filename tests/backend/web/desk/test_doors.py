@@ -24,12 +24,6 @@ from tests.support.forms import HTML
 VALUES = {"slug": "gig", "name": "nobody"} | {
     one: str(uuid4()) for one in ("order_id", "ticket_id", "refund_id", "passkey")
 }
-    "slug": "gig",
-    "name": "nobody",
-    "order_id": str(uuid4()),
-    "ticket_id": str(uuid4()),
-    "refund_id": str(uuid4()),
-}
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
