@@ -47,12 +47,14 @@ from backend.settings import Settings, settings_from
 from backend.wiring import Services, wire
 
 DEVELOPMENT_WAIT_SECONDS = 1  # nobody wants to watch a batch wait
+WORK_NICENESS = 5  # where a sale wants the same core, the buyer comes first (docs/decisions/0015-express.md)
 
 
 def work() -> None:
     """Do the platform's work in the background until stopped. Any number of workers may run; one leads each task."""
     settings = settings_from(os.environ)
     require_current_schema(settings)
+    os.nice(WORK_NICENESS)
     configure_logs("work")
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
