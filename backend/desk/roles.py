@@ -10,6 +10,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "see_figures": _EVERYBODY,
     "edit_events": ("owner",),
     "cancel_event": ("owner",),
+    "make_codes": ("owner",),  # codes, vouchers, gifts
     "find_orders": _EVERYBODY,
     "see_buyers": ("owner", "finance", "box_office"),  # names and mail addresses
     "refund": ("owner", "finance"),

@@ -156,6 +156,11 @@ def _time(top: Table, key: str, zone: ZoneInfo) -> int:
     if not isinstance(value, datetime):
         shape = _("Write a date with a time, without quotes, like 2030-06-15T20:00:00")
         raise bad("bad_time", key, _("This is a date without a time. ") + shape if isinstance(value, date) else shape)
+    return moment_ms(value, key, zone)
+
+
+def moment_ms(value: datetime, key: str, zone: ZoneInfo) -> int:
+    """Unix milliseconds; without an offset, as clocks at the venue show it. Refuses times that are two, or too far."""
     if value.tzinfo is None:
         early, late = (value.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         if early != late:

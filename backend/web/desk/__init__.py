@@ -6,12 +6,24 @@ from apiflask import APIBlueprint
 from flask import g
 
 from backend.desk.roles import may
-from backend.web.desk import account, box_office, events, helping, money, numbers, orders, people, sign_in
+from backend.web.desk import (
+    account,
+    box_office,
+    codes,
+    events,
+    helping,
+    money,
+    numbers,
+    orders,
+    people,
+    postponing,
+    sign_in,
+)
 from backend.web.desk.guard import guard
 from backend.web.desk.words import ACTION_WORDS, REASON_WORDS, ROLE_WORDS, WAY_WORDS
 
 bp = APIBlueprint("desk", __name__, url_prefix="/desk", template_folder="../templates", enable_openapi=False)
-for views in (sign_in, events, numbers, orders, money, box_office, helping, account, people):
+for views in (sign_in, events, codes, postponing, numbers, orders, money, box_office, helping, account, people):
     views.register(bp)
 
 bp.before_request(guard)
