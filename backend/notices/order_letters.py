@@ -77,6 +77,21 @@ def refund_letter(order: Bought, amount_minor: int, kept_minor: int, why: str, p
     return Letter(subject % order.event, "\n".join(lines))
 
 
+def moved_letter(order: Bought, refund_until_ms: int, public_url: str) -> Letter:
+    """The event has another time."""
+    lines = [
+        _("The event has a new time. Your tickets stay good for it."),
+        "",
+        *_about(order),
+        "",
+        _("If you can't come, give them back for the whole price until %s:")
+        % _moment(refund_until_ms, order.time_zone),
+        f"{public_url}/orders",
+        _("Order number: %s") % order.number,
+    ]
+    return Letter(_("New time: %s") % order.event, "\n".join(lines))
+
+
 def stray_letter(order: Bought, amount_minor: int, currency: str, public_url: str) -> Letter:
     """Money came that bought nothing."""
     lines = [

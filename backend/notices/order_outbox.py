@@ -26,7 +26,7 @@ LONGEST_LOOK_MS = 60_000
 RECOVER_EVERY_MS = 10 * 60 * 1000  # an address is sent one code in this time
 MAX_RECOVERIES = 500  # in that time, of all addresses together: nobody may make us a sender of junk
 
-Kind = Literal["receipt", "refund", "stray", "recover"]
+Kind = Literal["receipt", "refund", "stray", "recover", "moved"]
 
 
 def want_receipt(connection: Connection, order_id: UUID, *, anew: bool = False) -> None:
@@ -51,6 +51,33 @@ def tell_money_back(connection: Connection, kind: Literal["refund", "stray"], or
     spoken = receipt["language"] if receipt else "en"
     payload = {"kind": kind, "order": order_id.hex, "cause": cause.hex, "language": spoken}
     insert_missing(connection, Outbox, [_row(LETTER, f"order.{kind}:{cause.hex}", payload, now_ms(connection))])
+
+
+def tell_moved(connection: Connection, event_id: UUID, starts_ms: int) -> None:
+    """Have everybody who bought and left an address told of the event's new time; once of each time."""
+    now = now_ms(connection)
+    paid = select(Order.id).where(Order.event_id == event_id, Order.state == "paid")
+    orders = list(connection.scalars(paid))
+    for at in range(0, len(orders), AT_ONCE):
+        part = {str(one): one for one in orders[at : at + AT_ONCE]}
+        mailed = select(PersonalField.row_id).where(
+            PersonalField.table_name == "orders", PersonalField.column_name == "mail", PersonalField.row_id.in_(part)
+        )
+        known = [part[row_id] for row_id in connection.scalars(mailed)]
+        receipts = select(Outbox.key, Outbox.payload).where(Outbox.key.in_([_receipt_key(one) for one in known]))
+        spoken = {row.key: row.payload["language"] for row in connection.execute(receipts)}
+        rows = []
+        for order_id in known:
+            told = {
+                "kind": "moved",
+                "order": order_id.hex,
+                "cause": f"{order_id.hex}.{starts_ms}",
+                "starts_ms": starts_ms,
+            }
+            told["language"] = spoken.get(_receipt_key(order_id), "en")
+            rows.append(_row(LETTER, f"order.moved:{order_id.hex}:{starts_ms}", told, now))
+        if rows:
+            insert_missing(connection, Outbox, rows)
 
 
 def ask_recovery(connection: Connection, mark: bytes) -> None:

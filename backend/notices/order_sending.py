@@ -9,7 +9,14 @@ from backend.db.models import Event, LedgerEntry, Order, OrderLine, Refund, Tick
 from backend.i18n import set_language
 from backend.notices import mail
 from backend.notices.letters import Letter
-from backend.notices.order_letters import Bought, receipt_letter, recovery_letter, refund_letter, stray_letter
+from backend.notices.order_letters import (
+    Bought,
+    moved_letter,
+    receipt_letter,
+    recovery_letter,
+    refund_letter,
+    stray_letter,
+)
 from backend.notices.outbox import Item, NotSentError
 from backend.privacy import recovery
 from backend.privacy.contacts import contacts_of
@@ -43,6 +50,16 @@ class OrderSending:
         order, url = _bought(connection, order_id), self._settings.public_url
         if item.payload["kind"] == "receipt":
             return receipt_letter(order, url)
+        if item.payload["kind"] == "moved":
+            query = select(Event).join(Order, Order.event_id == Event.id).where(Order.id == order_id)
+            event = connection.execute(query).one()
+            if (
+                event.starts_ms != item.payload["starts_ms"]
+                or event.state == "cancelled"
+                or event.refund_until_ms is None
+            ):
+                return None  # moved again, or called off: a later letter tells
+            return moved_letter(order, event.refund_until_ms, url)
         cause = UUID(item.payload["cause"])
         if item.payload["kind"] == "refund":
             refund = connection.execute(select(Refund).where(Refund.id == cause)).one()

@@ -10,12 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select, update
 
+from backend.credentials.validity import validity
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Event, Order
 from backend.domain.selling.requests import Release
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.notices.order_outbox import tell_moved
 from backend.sales.refunds import Wish, refund
 from backend.sales.till.batch import run_batch
 from backend.sales.till.reading import lock_event
@@ -51,6 +53,7 @@ def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int
     ordered = times.freeze_ms <= times.starts_ms and times.doors_ms <= times.starts_ms < times.ends_ms
     if not ordered:
         raise refuse("times_out_of_order", _("Doors and freeze come before the start, and the start before the end"))
+    validity(times.doors_ms, times.ends_ms)  # refuses what no ticket could say
     with engine.begin() as connection:
         event_id, state = _locked(connection, slug)
         if state == "cancelled":
@@ -69,6 +72,7 @@ def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int
                 refund_keep_bps=0,
             )
         )
+        tell_moved(connection, event_id, times.starts_ms)
 
 
 def give_back_cancelled(engine: Engine) -> int:

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from backend.app import create_app
-from backend.db.models import Order, Outbox, Stock
+from backend.db.models import Event, Order, Outbox, Stock
 from backend.db.privacy import RecoveryCode
 from backend.notices.order_outbox import release_receipts
 from backend.notices.order_sending import OrderSending
@@ -16,7 +16,7 @@ from backend.notices.outbox import send_due
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book
 from backend.privacy.rights import erase_person
-from backend.sales.calling_off import cancel_event, give_back_cancelled
+from backend.sales.calling_off import Times, cancel_event, give_back_cancelled, postpone_event
 from backend.sales.payments import outbox
 from backend.sales.refunds import Wish, refund
 from backend.wiring import Services
@@ -137,6 +137,31 @@ def test_everybody_is_told_that_the_event_was_cancelled(
     give_back_cancelled(services.engine)
     work(services, sending)
     assert subjects(post) == ["Your tickets: Gig", "Cancelled: Gig"]
+
+
+def test_everybody_is_told_of_an_events_new_time_once_in_their_language(
+    client: FlaskClient, services: Services, sending: Sending, post: Post
+) -> None:
+    client.get("/language/zh")
+    pay(client, hold(client))
+    client.get("/language/en")
+    pay(client, hold(client, "two"))
+    hold(client, "three")  # bought nothing: is told nothing
+    work(services, sending)
+    post.letters.clear()
+    with services.engine.connect() as connection:
+        row = connection.execute(select(Event)).one()
+    day = 24 * 3600 * 1000
+    first, last = (
+        Times(row.doors_ms + days * day, row.starts_ms + days * day, row.ends_ms + days * day, row.freeze_ms)
+        for days in (1, 2)
+    )
+    for times in (first, last, last):
+        postpone_event(services.engine, "gig", times, None)
+    work(services, sending)
+    told = sorted(one[:4] for one in subjects(post))
+    assert told == ["New ", "时间变更"], "of the last time alone, each once, in their language"
+    assert any("for the whole price until" in one.get_content() for one in post.letters)
 
 
 def test_money_that_bought_nothing_is_told_of_when_it_goes_back(
