@@ -98,6 +98,9 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "nothing_to_refund": lambda _one: _("No ticket of this order can be given back any more"),
     "unknown_ticket": lambda _one: _("There is no such ticket in this order"),
     "ticket_used": lambda _one: _("Somebody has entered with this ticket; it can't be given back"),
+    "ticket_moved": lambda _one: _(
+        "This ticket was passed on and is somebody else's now; its buyer can't give it back"
+    ),
     "ticket_not_valid": lambda _one: _("The ticket is no longer valid"),
     "refund_by_organiser": lambda _one: _("For this event only the organiser gives money back; ask them"),
     "refund_closed": lambda _one: _("The time for giving tickets back is over; ask the organiser"),

@@ -66,7 +66,7 @@ _STATUS = {
         *("credential_withdrawn", "serials_exhausted", "wrong_binding_number", "wrong_epoch", "move_not_final"),
         *("bad_bundle", "bundle_version_taken", "log_forked", "log_gap", "no_mail"),
         *("refund_closed", "refund_by_organiser", "nothing_to_refund", "ticket_used", "event_is_over"),
-        *("times_out_of_order", "refund_whole_only", "refund_after_release"),
+        *("times_out_of_order", "refund_whole_only", "refund_after_release", "ticket_moved"),
     ),
     413: ("body_too_large",),
     415: ("not_json",),

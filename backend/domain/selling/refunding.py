@@ -20,7 +20,11 @@ By = Literal["buyer", "organiser"]
 
 @dataclass(frozen=True, slots=True)
 class SoldTicket:
-    """A ticket of the order. `entered`: a gate has let it in, or the chain says it was redeemed."""
+    """A ticket of the order.
+
+    `entered`: a gate has let it in, or the chain says it was redeemed. `moved`: the chain says that it is somebody
+    else's than who bought it, be the move final or not: what the buyer could give back is theirs no more.
+    """
 
     id: UUID
     position: int
@@ -29,6 +33,7 @@ class SoldTicket:
     price_minor: int
     state: str  # valid | refunded | revoked | suspended
     entered: bool
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def give_back(
     """Decide about the wanted tickets (none: all that can still go back), all of them or nothing."""
     if order_state not in ("paid", "refunded"):
         return No("order_not_paid", {"state": order_state})
-    chosen = _chosen(tickets, wanted)
+    chosen = _chosen(tickets, wanted, by)
     if isinstance(chosen, No):
         return chosen
     refusal = _why_not(chosen, by, terms, now_ms)
@@ -87,9 +92,10 @@ def self_service_until(terms: Terms) -> int | None:
     return None if terms.until_ms is None else min(terms.until_ms, terms.doors_ms)
 
 
-def _chosen(tickets: Sequence[SoldTicket], wanted: Sequence[UUID] | None) -> list[SoldTicket] | No:
+def _chosen(tickets: Sequence[SoldTicket], wanted: Sequence[UUID] | None, by: By) -> list[SoldTicket] | No:
     if wanted is None:
-        chosen = [one for one in tickets if one.state in GOOD and not one.entered]
+        theirs = [one for one in tickets if by == ORGANISER or not one.moved]
+        chosen = [one for one in theirs if one.state in GOOD and not one.entered]
         return chosen or No("nothing_to_refund")
     by_id = {one.id: one for one in tickets}
     unknown = [one for one in wanted if one not in by_id]
@@ -101,6 +107,8 @@ def _chosen(tickets: Sequence[SoldTicket], wanted: Sequence[UUID] | None) -> lis
 def _why_not(chosen: Sequence[SoldTicket], by: By, terms: Terms, now_ms: int) -> No | None:
     if any(one.entered for one in chosen):
         return No("ticket_used")
+    if by == BUYER and any(one.moved for one in chosen):
+        return No("ticket_moved")
     if any(one.state not in (GOOD if by == ORGANISER else ("valid",)) for one in chosen):
         return No("ticket_not_valid", {"state": next(one.state for one in chosen if one.state != "valid")})
     if by == BUYER and terms.event_state != "cancelled":

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from backend.db.clock import now_ms
-from backend.db.models import Event, GateRecord, LedgerEntry, Order, Outbox, Payment, Stock, Ticket
+from backend.db.models import Event, GateRecord, LedgerEntry, Order, Outbox, Payment, Stock, Ticket, Token
 from backend.sales import refunds
 from backend.sales.calling_off import Times, cancel_event, give_back_cancelled, postpone_event
 from backend.sales.ledger import balances, check_ledger
@@ -75,6 +75,17 @@ def enter(services: Services, ticket: str) -> None:
         connection.execute(
             insert(GateRecord).values(event_id=row.event_id, token_id=token, payload=b"", received_ms=1, **values)
         )
+
+
+def on_chain(services: Services, ticket: str, *, epoch: int) -> None:
+    """The chain has the ticket's token: with its buyer, or after `epoch` moves with somebody else."""
+    with services.engine.begin() as connection:
+        row = connection.execute(select(Ticket).where(Ticket.id == UUID(ticket))).one()
+        token = 1 << 16 | row.position
+        connection.execute(update(Ticket).where(Ticket.id == row.id).values(token_id=token, batch_number=1))
+        owner = b"\x05" * 20 if epoch else row.owner
+        values = {"owner": owner, "epoch": epoch, "status": 0, "minted_block": 1, "changed_block": 1 + epoch}
+        connection.execute(insert(Token).values(event_id=row.event_id, token_id=token, **values))
 
 
 def test_a_whole_refund_kills_the_codes_frees_the_places_and_sends_the_money(services: Services, buyer: Buyer) -> None:
@@ -186,6 +197,17 @@ def test_a_used_ticket_is_never_given_back(services: Services, buyer: Buyer) -> 
     assert buyer.give_back(order).get_json()["tickets"] == [unused], "what can go back goes back"
     assert row_of(services, used).state == "valid"
     settle_books(services)
+
+
+def test_whoever_sold_a_ticket_on_gets_no_money_for_it_as_well(services: Services, buyer: Buyer) -> None:
+    order = buyer.bought(TWO)
+    sold_on, kept = (one["ticket_id"] for one in order["tickets"])
+    on_chain(services, sold_on, epoch=1)
+    on_chain(services, kept, epoch=0)
+    assert problem(buyer.give_back(order, sold_on)) == (409, "ticket_moved")
+    assert buyer.give_back(order).get_json()["tickets"] == [kept]
+    wish = Wish(UUID(order["order_id"]), "organiser", "by the organiser's word", (UUID(sold_on),))
+    assert refund(services.engine, event_id(services), wish).amount_minor == PRICE
 
 
 @pytest.mark.parametrize("turn", range(3))
