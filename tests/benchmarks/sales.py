@@ -35,7 +35,7 @@ from tests.support.shop import EVENT, put_on_sale
 
 CONNECTIONS = 32
 RACE_CONNECTIONS, RACE_TRIES, RACE_TICKETS = 64, 10_000, 500
-ROOMY = 1_000_000  # more than a run can sell
+ROOMY = 2_000_000  # more than a run can sell, on top of what was sold before it
 PARTS = ("limits", "hot", "shapes", "race", "room", "growth", "sqlite")
 
 
