@@ -6,7 +6,8 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import Engine, update
 
-from backend.chain.leases import HeldLease
+from backend.chain.leases import LONGEST_LEASE_MS, HeldLease
+from backend.db.clock import now_ms
 from backend.db.models import Lease
 from backend.ops import crew
 from backend.ops.crew import Task, work
@@ -68,7 +69,8 @@ def test_a_leader_that_lost_its_lease_does_not_go_on(engine: Engine, monkeypatch
     thread = started(engine, stop, "one", task)
     wait_until(lambda: task.runs, "the leader")
     with engine.begin() as connection:
-        connection.execute(update(Lease).values(holder="other", fence=Lease.fence + 1, expires_ms=2**62))
+        far = now_ms(connection) + LONGEST_LEASE_MS - 10_000
+        connection.execute(update(Lease).values(holder="other", fence=Lease.fence + 1, expires_ms=far))
     seen = [-1]
 
     def still() -> bool:

@@ -3,8 +3,9 @@
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyotp
@@ -24,17 +25,17 @@ MAIL = "buyer@planted.example"
 
 @dataclass
 class House:
-    """An installation with signer and web server, and an owner of its desk. `key` is of the second factor."""
+    """An installation with signer and web server, and two owners of its desk. `keys` are of their second factors."""
 
     url: str
     engine: Engine
-    key: str
-    steps_used: int = 0
+    keys: dict[str, str]
+    used: Counter[str] = field(default_factory=Counter)
 
-    def code(self) -> str:
-        """A code that was not used yet; the server takes one step ahead as well."""
-        self.steps_used += 1
-        return pyotp.TOTP(self.key).at(time.time() + 30 * (self.steps_used - 1))
+    def code(self, name: str = "anna") -> str:
+        """A code that was not used yet, twice for each: the server takes one step ahead as well."""
+        self.used[name] += 1
+        return pyotp.TOTP(self.keys[name]).at(time.time() + 30 * (self.used[name] - 1))
 
 
 @pytest.fixture(scope="module")
@@ -47,24 +48,30 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         made.run("init")
         made.start("signer", "signer", "run")
         made.start("web")
-        command = [sys.executable, "-m", "backend", "desk", "add-user", "anna", "--role", "owner", "--password-stdin"]
-        added = subprocess.run(
-            command,
-            env=made.environ,
-            input=PASSWORD + "\n",
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=True,
-        )
+        keys = {name: add_owner(made, name) for name in ("anna", "bela")}
         wait_until(made.web_answers, "the web server")
         wait_until(lambda: Path(made.environ["TRUESTUB_DATA_DIR"], "signer.sock").exists(), "the signer")
         engine = make_engine(made.database_url)
-        yield House(url, engine, added.stdout.split()[-1])
+        yield House(url, engine, keys)
     finally:
         if engine is not None:
             engine.dispose()
         made.close()
+
+
+def add_owner(made: Installation, name: str) -> str:
+    """The key of the new account's second factor."""
+    command = [sys.executable, "-m", "backend", "desk", "add-user", name, "--role", "owner", "--password-stdin"]
+    added = subprocess.run(
+        command,
+        env=made.environ,
+        input=PASSWORD + "\n",
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=True,
+    )
+    return added.stdout.split()[-1]
 
 
 def visitor(browser: Browser, language: str = "en-GB", *, scripts: bool = True) -> BrowserContext:
@@ -85,18 +92,18 @@ def see(page: Page, name: str, language: str = "en") -> None:
         assert not found, f"{name} in {language}, {scheme}: {found}"
 
 
-def sign_in(page: Page, house: House) -> None:
+def sign_in(page: Page, house: House, name: str = "anna") -> None:
     page.goto(f"{house.url}/desk")
-    page.locator("#name").fill("anna")
+    page.locator("#name").fill(name)
     page.locator("#password").fill(PASSWORD)
-    page.locator("#code").fill(house.code())
+    page.locator("#code").fill(house.code(name))
     page.locator("form[action='/desk/sign-in'] button").click()
     page.wait_for_url(f"{house.url}/desk")
 
 
 def create_event(page: Page, slug: str) -> None:
     page.locator("a[href='/desk/new']").click()
-    for field, value in {
+    for name, value in {
         "name": "River Night 河畔之夜",
         "slug": slug,
         "venue": "Hall",
@@ -112,7 +119,7 @@ def create_event(page: Page, slug: str) -> None:
         "class-2-price": "72.00",
         "class-2-rows": "A: 1-6; B: 1-6",
     }.items():
-        page.locator(f"[id='{field}']").fill(value)
+        page.locator(f"[id='{name}']").fill(value)
 
 
 def buy(browser: Browser, house: House, slug: str) -> None:
@@ -220,17 +227,17 @@ def test_a_passkey_is_made_and_signs_in_without_password(house: House, browser: 
         having = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
         options = {**having, "isUserVerified": True, "automaticPresenceSimulation": True}
         added = device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-        sign_in(page, house)
+        sign_in(page, house, "bela")
         page.goto(f"{house.url}/desk/account")
         page.get_by_text("Add a passkey").click()
         page.locator("#password").fill(PASSWORD)
-        page.locator("#passkey_code").fill(house.code())
+        page.locator("#passkey_code").fill(house.code("bela"))
         page.get_by_role("button", name="Go on").click()
-        page.locator("#label").fill("Anna's phone")
+        page.locator("#label").fill("Bela's phone")
         see(page, "new-passkey")
         page.get_by_role("button", name="Make the passkey").click()
         page.wait_for_url(f"{house.url}/desk/account")
-        expect(page.get_by_role("heading", name="Anna's phone")).to_be_visible()
+        expect(page.get_by_role("heading", name="Bela's phone")).to_be_visible()
         see(page, "account")
         page.get_by_role("button", name="Sign out").click()
 
@@ -240,13 +247,13 @@ def test_a_passkey_is_made_and_signs_in_without_password(house: House, browser: 
         page.wait_for_url(f"{house.url}/desk")
 
         page.goto(f"{house.url}/desk/account")
-        page.get_by_role("button", name="Remove Anna's phone").click()
+        page.get_by_role("button", name="Remove Bela's phone").click()
         page.get_by_role("button", name="Sign out").click()
         page.get_by_role("button", name="Sign in with a passkey").click()
         expect(page.get_by_text("This passkey was not taken")).to_be_visible()
         device.send("WebAuthn.removeVirtualAuthenticator", added)
         page.get_by_role("button", name="Sign in with a passkey").click()
-        page.locator("#name").fill("anna")  # the other way in stays open while the browser looks for a device
+        page.locator("#name").fill("bela")  # the other way in stays open while the browser looks for a device
         assert all("401" in one for one in watched.complaints), watched.complaints
 
 
