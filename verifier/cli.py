@@ -9,6 +9,7 @@ Exit codes: 0 done, and in `scan` every code was admitted; 1 at least one was no
 """
 
 import argparse
+import errno
 import os
 import secrets
 import sys
@@ -65,10 +66,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GateError as error:
         complain(error.code, error.sentence)
     except OSError as error:
-        complain("disk_error", f"{error.strerror}: {error.filename or ''}".rstrip(": "))
+        complain("disk_error", _disk_trouble(error))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return EXIT_UNUSABLE
+
+
+def _disk_trouble(error: OSError) -> str:
+    """What to do about it, where we know."""
+    what = f"{error.strerror}: {error.filename or ''}".rstrip(": ")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return _("The disk is full. Free some room and run this again; what the gate knows and has admitted stays.")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return _("{what}. Run this as the user who set the gate up, on a disk that can be written.").format(what=what)
+    return what
 
 
 def init(asked: argparse.Namespace, folder: Folder) -> int:
@@ -95,6 +106,7 @@ def sync_now(asked: argparse.Namespace, folder: Folder) -> int:
 def scan(asked: argparse.Namespace, folder: Folder) -> int:
     """Check codes until the input ends."""
     codes: list[Code] = []
+    configs.load(folder)  # a gate that is not set up has no folder to lock
     with locked(folder.scan_lock):
         gate = _gate(folder)
         if asked.picture:
@@ -116,6 +128,7 @@ def _exit_code(codes: Sequence[Code | None]) -> int:
 
 def challenge(asked: argparse.Namespace, folder: Folder) -> int:
     """Show a challenge and take one answer to it."""
+    configs.load(folder)
     with locked(folder.scan_lock):
         gate = _gate(folder)
         _say_challenge(gate, asked.json)
@@ -139,7 +152,8 @@ def status(asked: argparse.Namespace, folder: Folder) -> int:
         say(to_json({"gate_number": config.gate_number, **asdict(stands)}))
         return EXIT_DONE
     say(_("Gate {number}: {event}").format(number=config.gate_number, event=stands.event_name or config.event))
-    say(_("Bundle {bundle}, key list {keys}").format(bundle=stands.bundle_version, keys=stands.key_list_version))
+    versions = (_("none") if one is None else str(one) for one in (stands.bundle_version, stands.key_list_version))
+    say(_("Bundle {bundle}, key list {keys}").format(**dict(zip(("bundle", "keys"), versions, strict=True))))
     say(_("Admitted here: {n}; not yet collected by the platform: {m}").format(n=stands.admitted, m=stands.unsynced))
     for risk in stands.risks:
         say(f"! {risk}")

@@ -3,15 +3,17 @@
 import os
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from backend.chain.jobs import enqueue_create_event
+from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales.calling_off import Times, cancel_event, postpone_event
 from backend.sales.events import create_event_from_file, prepare_event, read_event_file
 from backend.settings import settings_from
-from backend.wiring import wire
+from backend.wiring import Services, wire
 
 app = typer.Typer(help="Events.", no_args_is_help=True)
 
@@ -54,9 +56,22 @@ def create(file: Annotated[Path, typer.Argument(help="the event, as in examples/
     services = wire(settings_from(os.environ))
     try:
         event_id, plan = create_event_from_file(services.engine, file)
-        prepare_event(services.engine, services.signer, event_id, enqueue_create_event)
+        _prepare(services, event_id)
     finally:
         services.close()
     typer.echo(
         _("%(name)s is on sale: %(slug)s, event %(id)s") % {"name": plan.name, "slug": plan.slug, "id": event_id}
     )
+
+
+def _prepare(services: Services, event_id: UUID) -> None:
+    """Ready for sale; a signer that does not run is the caller's to start."""
+    try:
+        prepare_event(services.engine, services.signer, event_id, enqueue_create_event)
+    except Refused as refused:
+        if refused.refusal.code != "signer_unreachable":
+            raise
+        sentence = _(
+            "The signer does not run; start it with `truestub up` (or `truestub signer run`) and do this again"
+        )
+        raise refuse("signer_unreachable", sentence) from refused

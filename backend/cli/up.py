@@ -8,12 +8,15 @@ from threading import Event
 import typer
 from rich.console import Console
 
+from backend.cli.web import require_free_port
 from backend.i18n import gettext as _
 from backend.ops.supervise import Program, supervise
+from backend.settings import settings_from
 
 
 def up() -> None:
     """Start signer, worker and web server, and keep them running until Ctrl-C."""
+    require_free_port(settings_from(os.environ))  # what only a person can mend is said once, before anything starts
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())

@@ -77,6 +77,8 @@ def test_a_leader_that_lost_its_lease_does_not_go_on(engine: Engine, monkeypatch
         seen.append(task.runs)
         return len(seen) > 5 and seen[-1] == seen[-5]
 
-    wait_until(still, "the old leader to stop")
-    stop.set()
-    thread.join(20)
+    try:
+        wait_until(still, "the old leader to stop")
+    finally:
+        stop.set()
+        thread.join(20)

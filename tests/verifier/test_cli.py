@@ -306,8 +306,10 @@ def test_sync_reaches_a_gate_that_is_scanning(tmp_path: Path, platform: Platform
 
 
 @pytest.mark.parametrize("command", ["scan", "sync", "status", "challenge"])
-def test_folder_that_is_no_gate_is_said_in_a_sentence(command: str, tmp_path: Path) -> None:
-    (tmp_path / "gate").mkdir()
+@pytest.mark.parametrize("is_there", [True, False])
+def test_folder_that_is_no_gate_is_said_in_a_sentence(command: str, is_there: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    if is_there:
+        (tmp_path / "gate").mkdir()
 
     done = gate(tmp_path / "gate", command)
 

@@ -68,13 +68,27 @@ def test_web_refuses_an_old_schema(truestub: Command) -> None:
     assert failure(truestub("web")) == "schema_behind"
 
 
-def test_web_names_a_port_in_use(truestub: Command) -> None:
+@pytest.mark.parametrize("command", ["web", "up"])
+def test_a_port_in_use_is_named_and_nothing_goes_on(truestub: Command, command: str) -> None:
     truestub("init")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        done = truestub("web", TRUESTUB_WEB_PORT=str(other.getsockname()[1]))
+        done = truestub(command, TRUESTUB_WEB_PORT=str(other.getsockname()[1]))
     assert failure(done) == "port_in_use"
+
+
+def test_up_with_a_setting_nobody_knows_starts_nothing(truestub: Command) -> None:
+    done = truestub("up", TRUESTUB_NONSENSE="1")
+    assert failure(done) == "bad_setting"
+    assert "TRUESTUB_NONSENSE" in done.stderr
+
+
+def test_an_event_without_a_signer_says_what_to_start(truestub: Command) -> None:
+    truestub("init")
+    done = truestub("event", "create", str(EXAMPLE))
+    assert failure(done) == "signer_unreachable"
+    assert "truestub up" in done.stderr
 
 
 @pytest.mark.parametrize(
