@@ -307,7 +307,7 @@ def test_sync_reaches_a_gate_that_is_scanning(tmp_path: Path, platform: Platform
 
 @pytest.mark.parametrize("command", ["scan", "sync", "status", "challenge"])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_folder_that_is_no_gate_is_said_in_a_sentence(command: str, is_there: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+def test_folder_that_is_no_gate_is_said_in_a_sentence(command: str, is_there: bool, tmp_path: Path) -> None:
     if is_there:
         (tmp_path / "gate").mkdir()
 
