@@ -5,7 +5,7 @@ mistake; it can't happen while cursor and tokens are committed together.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import cast
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from backend.chain.logs import ADDRESS, Change, Marked, Minted, MintedRun, RawLo
 from backend.db.models import ChainLog, Token
 
 ROWS_AT_ONCE = 500  # logs read at a time when deriving anew: bounds memory
+RAW_LOG = tuple(getattr(ChainLog, one.name) for one in fields(RawLog))  # the columns that make a `RawLog`, in its order
 
 
 @dataclass(slots=True)
@@ -195,16 +196,7 @@ def _stored(connection: Connection, chain: int, address: bytes, up_to: int) -> I
     block, index = -1, -1
     while True:
         query = (
-            select(
-                ChainLog.block_number,
-                ChainLog.log_index,
-                ChainLog.block_hash,
-                ChainLog.tx_hash,
-                ChainLog.address,
-                ChainLog.topics,
-                ChainLog.data,
-                ChainLog.count,
-            )
+            select(*RAW_LOG)
             .where(
                 ChainLog.chain == chain,
                 ChainLog.address == address,

@@ -1,19 +1,13 @@
-"""HTTP POST under one hard deadline, from ordinary threads.
+"""HTTP POST under one hard deadline, from ordinary threads."""
 
-A socket time-out is not enough: a node that drips one byte a second passes every one of them. aiohttp's total time-out
-covers name look-up, connecting, headers and body together; its event loop runs in a thread of its own.
-"""
-
-import asyncio
-import threading
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 
 import aiohttp
 
+from backend.http_thread import HttpThread
+
 MAX_BODY_BYTES = 256 * 1024 * 1024  # of an answer; a saved state of a large development chain fits
 CONNECTIONS = 8  # kept per endpoint
-GRACE_SECONDS = 0.5  # beyond the deadline, if the event loop itself is stuck
 
 
 class TransportError(Exception):
@@ -36,45 +30,13 @@ class Transport:
     """Connections to all endpoints of this process. Safe to use from any thread; `close` when done."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
-        self._thread: threading.Thread | None = None
+        self._http = HttpThread("chain-transport", CONNECTIONS)
 
     def post(self, url: str, body: bytes, deadline_seconds: float) -> Answer:
         """Send JSON and read the whole answer, or raise `TransportError` at the latest when the deadline is over."""
-        loop = self._running_loop()
-        future = asyncio.run_coroutine_threadsafe(self._post(url, body, deadline_seconds), loop)
-        try:
-            return future.result(deadline_seconds + GRACE_SECONDS)
-        except FutureTimeout:
-            future.cancel()
-            raise TransportError("deadline") from None
 
-    def close(self) -> None:
-        """Drop all connections; a later `post` opens new ones."""
-        with self._lock:
-            loop, session, thread = self._loop, self._session, self._thread
-            self._loop = self._session = self._thread = None
-        if loop is None or thread is None:
-            return
-        if session is not None:
-            asyncio.run_coroutine_threadsafe(session.close(), loop).result(GRACE_SECONDS * 10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="chain-transport", daemon=True)
-                self._thread.start()
-            return self._loop
-
-    async def _post(self, url: str, body: bytes, deadline_seconds: float) -> Answer:
-        try:
-            async with self._open_session().post(
+        async def ask(session: aiohttp.ClientSession) -> Answer:
+            async with session.post(
                 url,
                 data=body,
                 headers={"Content-Type": "application/json"},
@@ -82,6 +44,9 @@ class Transport:
                 allow_redirects=False,
             ) as response:
                 return Answer(response.status, await _read(response))
+
+        try:
+            return self._http.run(ask, deadline_seconds)
         except TimeoutError:
             raise TransportError("deadline") from None
         except aiohttp.ClientConnectorError:
@@ -89,13 +54,9 @@ class Transport:
         except (aiohttp.ClientError, OSError):
             raise TransportError("cut") from None
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit_per_host=CONNECTIONS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
+    def close(self) -> None:
+        """Drop all connections; a later `post` opens new ones."""
+        self._http.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

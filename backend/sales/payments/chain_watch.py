@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
+from backend.chain.apply import RAW_LOG
 from backend.chain.follow import current_chain
 from backend.chain.logs import RawLog
 from backend.chain.market import OrderClosed, OrderPaid, Wanted, job_key, read_log
@@ -235,16 +236,7 @@ def _logs(connection: Connection, chain: int, above: int, up_to: int) -> list[_C
     """What markets of ours said about orders in these blocks, in order."""
     markets = select(ChainContract.address).where(ChainContract.chain == chain, ChainContract.kind == "market")
     query = (
-        select(
-            ChainLog.block_number,
-            ChainLog.log_index,
-            ChainLog.block_hash,
-            ChainLog.tx_hash,
-            ChainLog.address,
-            ChainLog.topics,
-            ChainLog.data,
-            ChainLog.count,
-        )
+        select(*RAW_LOG)
         .where(ChainLog.chain == chain, ChainLog.block_number > above, ChainLog.block_number <= up_to)
         .where(ChainLog.address.in_(markets))
         .order_by(ChainLog.block_number, ChainLog.log_index)
