@@ -29,10 +29,12 @@ from tests.support.replicated import Pair
 EXAMPLE = Path("examples/concert.toml")
 SLUG = "summer-night"
 CAPACITY = 20_000
-SETTLE_SECONDS = 180  # the longest pauses between tries are within this
+SETTLE_SECONDS = 600  # a deadline for what hangs: the machine may be slow, and pauses between tries long
 OPEN_SECONDS = 60
 TOLD_SECONDS = 60  # from the fault to subscribers
 DISK_MIB = 512  # of the data folder's own file system; above what counts as low
+START_SECONDS = 300  # until a process of ours answers
+PATIENCE_SECONDS = 600  # of a buyer
 ISSUER = "0x" + RelayerKey(DEVELOPMENT_KEYS["issuer"]).address.hex()
 ARGUMENTS = {"signer": ("signer", "run"), "web": ("web",), "work": ("work",)}
 
@@ -96,9 +98,9 @@ class Arena:
     def start_process(self, name: str) -> None:
         self.platform.start(name, *ARGUMENTS[name])
         if name == "web":
-            wait_until(self.platform.web_answers, "the web server")
+            wait_until(self.platform.web_answers, "the web server", START_SECONDS)
         elif name == "signer":
-            wait_until((self.data / "signer.sock").exists, "the signer")
+            wait_until((self.data / "signer.sock").exists, "the signer", START_SECONDS)
 
     def restart_processes(self, **environ: str | None) -> None:
         """All of ours anew, by SIGKILL; `environ` is set, or unset where it is none."""
@@ -123,7 +125,7 @@ class Arena:
     def start_node(self, load: Path | None = None) -> None:
         arguments = ("node", "start", "--port", str(self.platform.node_port))
         self.platform.start("node", *arguments, *(("--load", str(load)) if load else ()))
-        wait_until(self.node_answers, "the node")
+        wait_until(self.node_answers, "the node", START_SECONDS)
 
     def restart_node(self, load: Path | None = None) -> None:
         """After SIGKILL: from the state it saved last, or from another."""
@@ -162,7 +164,7 @@ class Arena:
 
     def sell(self, quantity: int, *, codes: bool = True) -> Bought:
         """Over HTTP, with a credential for each ticket, and one ticket given back: nothing of that needs the chain."""
-        guest = Guest(self.platform, SLUG)
+        guest = Guest(self.platform, SLUG, PATIENCE_SECONDS)
         try:
             bought = guest.buy(quantity)
             self.acknowledged.add(UUID(bought.order_id))

@@ -12,9 +12,9 @@ from tests.support.guest import Guest
 from tests.support.installation import Installation
 
 PAUSE_SECONDS = 0.1  # of a buyer between two orders
-JOIN_SECONDS = 1900
+JOIN_SECONDS = 3700
 BUYERS = 3
-PATIENCE_SECONDS = 1800  # of a buyer whose every request may be cut short
+PATIENCE_SECONDS = 3600  # of a buyer whose every request may be cut short
 
 
 class Crowd:

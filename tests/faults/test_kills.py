@@ -20,7 +20,7 @@ from tests.faults.arena import ARGUMENTS, SLUG, Arena, Seen
 from tests.faults.load import Crowd
 from tests.support.forked_worker import let_leases_expire, start_worker
 
-ROUND_SECONDS = 180  # until an armed place was reached
+ROUND_SECONDS = 900  # until an armed place was reached; like every deadline here, it only ends what hangs
 PASSES = {"web": 4, "signer": 2}  # how often a place is passed before the kill, so that some get what they want
 
 
