@@ -59,7 +59,7 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 
 _BY_KEY = (
-    *("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"),
+    *("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "enable_material = off"),
     *("plan_cache_mode = force_generic_plan", "jit = off"),
 )
 

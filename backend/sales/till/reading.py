@@ -115,7 +115,7 @@ def _wanted(name: str, event_id: UUID, keys: Collection[Key], orders: Collection
     take = _ON[name].take
     return {
         "event": take([event_id]),
-        "scopes": take(sorted({key.scope for key in keys})),
+        "scopes": take([key.scope for key in keys]),
         "digests": take([key.digest for key in keys]),
         "orders": take(list(orders)),
     }
@@ -214,6 +214,7 @@ class _Dialect:
     array: str
     hex: str
     among: str
+    keys: str  # the table of keys, with those that are wanted: every pair of scope and key by itself
 
     def one_of(self, column: str, param: str, kind: str) -> str:
         return f"{column} {self.among.format(param=param, kind=kind)}"
@@ -235,12 +236,16 @@ _ON = {
         array="json_build_array",
         hex="encode({column}, 'hex')",
         among="= ANY(CAST(:{param} AS {kind}[]))",
+        keys="unnest(CAST(:scopes AS text[]), CAST(:digests AS text[])) AS w(one_scope, one_key) "
+        "JOIN idempotency_keys ON scope = one_scope AND key = one_key",
     ),
     "sqlite": _Dialect(
         gather="json_group_array({array})",
         array="json_array",
         hex="hex({column})",
         among="IN (SELECT value FROM json_each(:{param}))",
+        keys="idempotency_keys WHERE scope IN (SELECT value FROM json_each(:scopes)) "
+        "AND key IN (SELECT value FROM json_each(:digests))",
     ),
 }
 
@@ -249,34 +254,29 @@ _ON = {
 def _facts_statement(name: str) -> TextClause:
     on = _ON[name]
 
-    def gathered(table: str, columns: list[str], *conditions: str) -> str:
+    def gathered(columns: list[str], rows: str) -> str:
         array = on.gather.format(array=f"{on.array}({', '.join(columns)})")
-        return f"(SELECT {array} FROM {table} WHERE {' AND '.join(conditions)})"  # noqa: S608 - names of ours
+        return f"(SELECT {array} FROM {rows})"  # noqa: S608 - names of ours
 
     of_orders = on.one_of("order_id", "orders", "uuid")
     parts = {
         "now_ms": NOW_MS[name],
         "keys": gathered(
-            "idempotency_keys",
-            ["scope", "key", on.hex.format(column="request_hash"), "resource_id", "body"],
-            on.one_of("scope", "scopes", "text"),
-            on.one_of("key", "digests", "text"),
+            ["scope", "key", on.hex.format(column="request_hash"), "resource_id", "body"], on.keys
         ),
         "orders": gathered(
-            "orders",
             [
                 *("id", "state", on.hex.format(column="owner"), "total_minor", "hold_expires_ms", "extensions"),
                 on.hex.format(column="code_hash"),
             ],
-            on.one_of("id", "orders", "uuid"),
-            on.one_of("event_id", "event", "uuid"),
+            # "is true", since by the index of events all of its orders would be looked at
+            f"orders WHERE {on.one_of('id', 'orders', 'uuid')} AND ({on.one_of('event_id', 'event', 'uuid')}) IS TRUE",
         ),
         "lines": gathered(
-            "order_lines",
             ["order_id", "position", "class_number", "quantity", "unit_price_minor", "seats"],
-            of_orders,
+            f"order_lines WHERE {of_orders}",
         ),
-        "payments": gathered("payments", ["id", "order_id", "state", "provider_ref", "provider"], of_orders),
+        "payments": gathered(["id", "order_id", "state", "provider_ref", "provider"], f"payments WHERE {of_orders}"),
     }
     return text("SELECT " + ", ".join(f"{expression} AS {name}" for name, expression in parts.items()))
 
