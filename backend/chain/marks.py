@@ -130,10 +130,11 @@ def _unasked(connection: Connection) -> list[tuple[UUID, int, Status]]:
 def _thawed(connection: Connection) -> list[tuple[UUID, int, Status]]:
     """Tickets that we had suspended and that are valid again. A suspension by others is left to them."""
     newest = _newest_of(ChainMark.event_id, ChainMark.token_id)
+    mine = and_(Ticket.event_id == ChainMark.event_id, Ticket.token_id == ChainMark.token_id)
+    state = select(Ticket.state).where(mine).scalar_subquery()  # not a join: it would begin with all tickets
     query = (
         select(ChainMark.event_id, ChainMark.token_id)
-        .join(Ticket, and_(Ticket.event_id == ChainMark.event_id, Ticket.token_id == ChainMark.token_id))
-        .where(ChainMark.status == Status.SUSPENDED, Ticket.state == "valid", ChainMark.job_id == newest)
+        .where(ChainMark.status == Status.SUSPENDED, ChainMark.job_id == newest, state == "valid")
         .limit(LOOKED_AT)
     )
     return [(event_id, token, Status.VALID) for event_id, token in connection.execute(query)]

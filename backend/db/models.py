@@ -306,7 +306,7 @@ class Payment(Base):
     reason: Mapped[str | None] = mapped_column(String(80))
     created_ms: Mapped[int] = mapped_column(Millis)
     changed_ms: Mapped[int] = mapped_column(Millis)
-    __table_args__ = (UniqueConstraint("provider", "provider_ref"),)
+    __table_args__ = (UniqueConstraint("provider", "provider_ref"), Index(None, "state", "changed_ms"))
 
 
 class Refund(Base):
@@ -457,7 +457,7 @@ class ChainMark(Base):
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id"))
     status: Mapped[int]  # 0 valid, 1 redeemed, 2 revoked, 3 suspended (SPEC 8.3)
     overlapped: Mapped[bool] = mapped_column(server_default=text("false"))  # it was not valid any more
-    __table_args__ = (Index(None, "event_id", "token_id"),)
+    __table_args__ = (Index(None, "event_id", "token_id"), Index(None, "status"))
 
 
 class ChainNonce(Base):

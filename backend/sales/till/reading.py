@@ -261,9 +261,7 @@ def _facts_statement(name: str) -> TextClause:
     of_orders = on.one_of("order_id", "orders", "uuid")
     parts = {
         "now_ms": NOW_MS[name],
-        "keys": gathered(
-            ["scope", "key", on.hex.format(column="request_hash"), "resource_id", "body"], on.keys
-        ),
+        "keys": gathered(["scope", "key", on.hex.format(column="request_hash"), "resource_id", "body"], on.keys),
         "orders": gathered(
             [
                 *("id", "state", on.hex.format(column="owner"), "total_minor", "hold_expires_ms", "extensions"),
