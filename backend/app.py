@@ -56,6 +56,7 @@ PARTS = (
     desk,
 )
 
+PATIENCE_SECONDS = 8.0  # of a request with the database; then it is a 503 that says to come again
 SWITCH_SECONDS = 0.0005  # a busy thread gives way after this; Python's 0.005 is what the till paid at each of its waits
 GC_ALLOCATIONS = 20_000  # objects made between two looks at the young ones; Python's default is 700
 
@@ -107,7 +108,7 @@ def serve_from_environment() -> Serving:
     """For a server's worker process: reads TRUESTUB_* and ends when the server does."""
     die_with_parent()
     configure_logs("web")
-    app = create_app(settings_from(os.environ))
+    app = create_app(wire(settings_from(os.environ), patience_seconds=PATIENCE_SECONDS))
     # What is there now stays: a collector that walks it again and again took a twentieth of the till's time.
     gc.collect()
     gc.freeze()

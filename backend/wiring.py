@@ -1,7 +1,7 @@
 """The one place where the application's parts are put together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,20 @@ from backend.clock import Clock, system_clock
 from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
 from backend.desk.cash import Cash
+from backend.ops.glance import Glance
 from backend.sales.installation import installation_secret
 from backend.sales.payments.chain import ChainPayments
 from backend.sales.payments.free import Free
 from backend.sales.payments.interface import Provider
 from backend.sales.payments.sandbox import Sandbox
-from backend.sales.till.till import Tills
+from backend.sales.till.till import ANSWER_SECONDS, Tills
 from backend.settings import Settings
 from backend.waiting_room.desk import Desk
 
 if TYPE_CHECKING:
     from backend.sales.payments.stripe.provider import Stripe
 
+TILL_PATIENCE_SECONDS = ANSWER_SECONDS + 10  # nobody waits for the answer any more
 BANK_FILE = "sandbox-bank.sqlite"  # the sandbox's own book, in the data folder
 
 
@@ -43,6 +45,7 @@ class Services:
     bank: Sandbox | None  # the sandbox provider's other side, where there is one
     stripe: "Stripe | None" = None
     chain: ChainPayments | None = None  # where buyers may pay on the chain
+    glance: Glance = field(default_factory=Glance)  # for those who must answer while the database hangs
 
     @property
     def shop_payments(self) -> Mapping[str, Provider]:
@@ -59,10 +62,13 @@ class Services:
         self.engine.dispose()
 
 
-def wire(settings: Settings, clock: Clock = system_clock) -> Services:
-    """Build everything from the settings; touches the disk, but no network."""
+def wire(settings: Settings, clock: Clock = system_clock, patience_seconds: float | None = None) -> Services:
+    """Build everything from the settings; touches the disk, but no network.
+
+    `patience_seconds`: how long anything but the till waits for PostgreSQL's answer; none: as long as it takes.
+    """
     killpoints.arm(settings.kill_at)
-    engine = open_database(settings)
+    engine = open_database(settings, patience_seconds)
     secret = installation_secret(settings.keys_dir)
     free = Free()
     bank = Sandbox(settings.data_dir / BANK_FILE, secret) if settings.sandbox_payments else None
@@ -75,7 +81,7 @@ def wire(settings: Settings, clock: Clock = system_clock) -> Services:
         clock=clock,
         secret=secret,
         signer=SignerClient(settings.signer_socket),
-        tills=Tills(make_engine(settings.database_url, ask_first=False, by_key=True)),
+        tills=Tills(_till_engine(settings)),
         payments={one.name: one for one in (free, cash, bank, stripe, chain) if one is not None},
         rooms=Desk(engine, secret),
         bank=bank,
@@ -93,9 +99,13 @@ def _stripe(settings: Settings) -> "Stripe | None":
     return Stripe(settings.stripe_key, secret, api, settings.stripe_pages)
 
 
-def open_database(settings: Settings) -> Engine:
+def _till_engine(settings: Settings) -> Engine:
+    return make_engine(settings.database_url, ask_first=False, by_key=True, patience_seconds=TILL_PATIENCE_SECONDS)
+
+
+def open_database(settings: Settings, patience_seconds: float | None = None) -> Engine:
     """The engine; makes the folder of an embedded database."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return make_engine(settings.database_url)
+    return make_engine(settings.database_url, patience_seconds=patience_seconds)

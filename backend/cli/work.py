@@ -47,6 +47,8 @@ from backend.settings import Settings, settings_from
 from backend.wiring import Services, wire
 
 DEVELOPMENT_WAIT_SECONDS = 1  # nobody wants to watch a batch wait
+PATIENCE_SECONDS = 300.0  # with the database; the check after an incident takes seconds for a million tickets
+TELLING_SECONDS = 60.0  # of those who tell people; a thread of theirs notices a silent database long before
 WORK_NICENESS = 5  # where a sale wants the same core, the buyer comes first (docs/decisions/0015-express.md)
 
 
@@ -59,8 +61,9 @@ def work() -> None:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())
-    services, transport = wire(settings), Transport()
-    telling = make_engine(settings.database_url, safe_commits=False)  # people are told also while the standby is silent
+    services, transport = wire(settings, patience_seconds=PATIENCE_SECONDS), Transport()
+    # People are told also while the standby is silent.
+    telling = make_engine(settings.database_url, safe_commits=False, patience_seconds=TELLING_SECONDS)
     try:
         require_reconciled(services.engine)
         typer.echo(_("The worker runs."))

@@ -10,20 +10,31 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from backend.db.patience import give_patience, lock_option
+
 BUSY_TIMEOUT_SECONDS = 30  # how long a SQLite writer waits for another
 POOL_SIZE = 10  # connections kept per process
 CONNECT_TIMEOUT_SECONDS = 5
+POOL_WAIT_SECONDS = 5  # for a connection, while others have them all
 GONE_SECONDS = 15  # a host that acknowledges nothing for so long is gone; the kernel would wait for minutes
 
 
-def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True, by_key: bool = False) -> Engine:
+def make_engine(
+    url: str,
+    *,
+    ask_first: bool = True,
+    safe_commits: bool = True,
+    by_key: bool = False,
+    patience_seconds: float | None = None,
+) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://...` (psycopg 3).
 
     With `ask_first` a pooled connection is tried before it is used, which costs a round trip; the till does without,
     since it runs its batches again when a connection turns out to be dead. Without `safe_commits` a commit on
     PostgreSQL waits for no standby: for what may be lost with the primary, and must be written while that is silent.
     With `by_key` every statement finds its rows by a key, and PostgreSQL is told so: else it plans the till's by the
-    size that the tables had before the rush, and reads all of them until somebody counts again.
+    size that the tables had before the rush, and reads all of them until somebody counts again. With
+    `patience_seconds` nothing waits for longer for PostgreSQL's answer (backend.db.patience).
     """
     if url.startswith("sqlite"):
         engine = create_engine(
@@ -34,18 +45,24 @@ def make_engine(url: str, *, ask_first: bool = True, safe_commits: bool = True, 
         return engine
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
+    options = [] if safe_commits else ["-c synchronous_commit=local"]
+    if patience_seconds is not None:
+        options.append(lock_option(patience_seconds))
     engine = create_engine(
         url,
         hide_parameters=True,  # an error is logged with its statement, never with what somebody wrote
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
+        pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=ask_first,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "tcp_user_timeout": 1000 * GONE_SECONDS,
-            **({} if safe_commits else {"options": "-c synchronous_commit=local"}),
+            **({"options": " ".join(options)} if options else {}),
         },
     )
+    if patience_seconds is not None:
+        give_patience(engine, patience_seconds)
     if by_key:
         event.listen(engine, "connect", _find_by_key)
     return engine

@@ -43,7 +43,6 @@ def confirm_letter(link: str) -> Letter:
     return Letter(_("Confirm your subscription"), "\n".join(lines))
 
 
-def database_letter(public_url: str) -> Letter:
-    """To the operators, while the database is away."""
-    sentence = _("The database does not answer: nothing can be sold right now, nothing is lost. Gates go on working.")
+def database_letter(sentence: str, public_url: str) -> Letter:
+    """To the operators, while the database is away or takes nothing: `sentence` says which."""
     return Letter(f"Truestub: {title('database')}", f"{sentence}\n\n{public_url}/status")

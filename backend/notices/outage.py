@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from backend.db.failures import Failure
 from backend.notices.kept import Kept
 from backend.notices.outbox import NotSentError, note_told
 from backend.notices.subscribers import Who
@@ -20,7 +21,7 @@ from backend.notices.subscribers import Who
 THREADS = 16
 AGAIN_SECONDS = 5.0  # before those are tried again who were not reached
 
-Send = Callable[[Who, int], None]  # to one, of an outage since that Unix millisecond; raises `NotSentError`
+Send = Callable[[Who, int, Failure], None]  # to one, of an outage since that Unix millisecond; or `NotSentError`
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +40,11 @@ class OutageTeller:
         """Look at who is subscribed, while that can be seen."""
         self._kept.renew(connection)
 
-    def begin(self, since_ms: int) -> None:
+    def begin(self, since_ms: int, failure: Failure) -> None:
         """Tell everybody, in a thread of its own; nothing if that has begun already."""
         if self._thread is None:
             self._over.clear()
-            self._thread = Thread(target=self._run, args=(since_ms,), name="outage", daemon=True)
+            self._thread = Thread(target=self._run, args=(since_ms, failure), name="outage", daemon=True)
             self._thread.start()
 
     def end(self) -> None:
@@ -58,21 +59,21 @@ class OutageTeller:
             told, self._told = self._told, set()
         note_told(connection, note, told)
 
-    def _run(self, since_ms: int) -> None:
+    def _run(self, since_ms: int, failure: Failure) -> None:
         left = list(self._kept.everybody())
         while left and not self._over.is_set():
             began = time.monotonic()
             with ThreadPoolExecutor(THREADS) as threads:
-                reached = list(threads.map(lambda who: self._one(who, since_ms), left))
+                reached = list(threads.map(lambda who: self._one(who, since_ms, failure), left))
             left = [who for who, done in zip(left, reached, strict=True) if not done]
             _log.warning("the database is away: %d told, %d not reached yet", len(self._told), len(left))
             self._over.wait(max(0.0, AGAIN_SECONDS - (time.monotonic() - began)))
 
-    def _one(self, who: Who, since_ms: int) -> bool:
+    def _one(self, who: Who, since_ms: int, failure: Failure) -> bool:
         if self._over.is_set():
             return False
         try:
-            self._send(who, since_ms)
+            self._send(who, since_ms, failure)
         except NotSentError:
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, the other letters go on

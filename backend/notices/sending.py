@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
+from backend.db.failures import Failure
 from backend.db.models import IncidentNote
 from backend.i18n import set_language
 from backend.notices import mail, subscribers, webhook
@@ -52,10 +53,10 @@ class Sending:
         elif who.state == "confirmed":
             self._tell(who, item.payload["note"])
 
-    def tell_of_outage(self, who: Who, since_ms: int) -> None:
-        """Tell one subscriber that the database is away; needs no database. Raises `NotSentError`."""
+    def tell_of_outage(self, who: Who, since_ms: int, failure: Failure) -> None:
+        """Tell one subscriber that the database is away or takes nothing; needs none. Raises `NotSentError`."""
         set_language(who.language)
-        self._send(who, database_away(since_ms), "opened", f"outage-{since_ms}")
+        self._send(who, database_away(since_ms, failure), "opened", f"outage-{since_ms}")
 
     def _tell(self, who: Who, note: int) -> None:
         told = self._incident(note)
@@ -100,10 +101,10 @@ class Sending:
         if self._settings.alert_urls and not services.notify(title=letter.subject, body=letter.text):
             raise NotSentError("a service did not take the alert")
 
-    def alarm_of_database(self) -> None:
-        """Tell the operators that the database is away: no outbox can."""
+    def alarm_of_database(self, failure: Failure) -> None:
+        """Tell the operators that the database is away or takes nothing: no outbox can."""
         try:
-            self.alert(database_letter(self._settings.public_url))
+            self.alert(database_letter(database_away(0, failure)["sentence"], self._settings.public_url))
         except NotSentError as error:
             _log.error("the alarm did not get through: %s", error)
 

@@ -32,29 +32,36 @@ def judge(now: Readings) -> tuple[Health, ...]:
     """Every component, in the order people care about."""
     if now.database_away_ms is not None:
         return _without_database(now)
-    stalled = _stalled(now)
+    stopped = _stopped(now)
+    cause, since = stopped or ("", None)
     return (
-        Health("sales", "down", "standby", since_ms=stalled)
-        if stalled
-        else Health("sales", "works", "open", {"events": now.events_on_sale}),
-        Health("payments", "waits", "standby", since_ms=stalled) if stalled else _payments(now),
+        Health("sales", "down", cause, since_ms=since) if stopped else _sales(now),
+        Health("payments", "waits", cause, since_ms=since) if stopped else _payments(now),
         _amounts(now),
         _refunds(now),
         _signer(now),
-        _minting(now),
+        _minting(now, sells=stopped is None),
         _index(now),
         _node(now),
         _gate_sync(now),
-        Health("database", "down", "standby", since_ms=stalled) if stalled else Health("database", "works", "answers"),
+        Health("database", "down", cause, since_ms=since) if stopped else Health("database", "works", "answers"),
         _disk(now),
         _environment(now),
     )
 
 
-def _stalled(now: Readings) -> int | None:
-    """Since when commits have waited too long for the synchronous standby."""
-    since = now.commits_wait_ms
-    return since if since is not None and now.at_ms - since > STALLED_COMMIT_MS else None
+def _stopped(now: Readings) -> tuple[str, int | None] | None:
+    """Why the database takes no order although it answers, and since when."""
+    if now.unwritable is not None:
+        return now.unwritable, now.unwritable_ms
+    waits = now.commits_wait_ms  # for the synchronous standby
+    return ("standby", waits) if waits is not None and now.at_ms - waits > STALLED_COMMIT_MS else None
+
+
+def _sales(now: Readings) -> Health:
+    if now.embedded and now.free_bytes is not None and now.free_bytes < FULL_DISK_BYTES:
+        return Health("sales", "waits", "disk")
+    return Health("sales", "works", "open", {"events": now.events_on_sale})
 
 
 def _without_database(now: Readings) -> tuple[Health, ...]:
@@ -94,8 +101,8 @@ def _signer(now: Readings) -> Health:
     return Health("signer", "works", "answers") if now.signer_answers else Health("signer", "down", "silent")
 
 
-def _minting(now: Readings) -> Health:
-    facts = {"waiting": now.mints_queued}
+def _minting(now: Readings, *, sells: bool) -> Health:
+    facts = {"waiting": now.mints_queued, "sells": int(sells)}
     if now.worker_gone_ms is not None and now.at_ms - now.worker_gone_ms > WORKER_GONE_MS:
         return Health("minting", "waits", "no_worker", facts, now.worker_gone_ms)
     if now.trouble is not None:

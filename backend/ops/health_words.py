@@ -82,7 +82,7 @@ def _disk_low(facts: Facts) -> str:
 
 def _disk_full(facts: Facts) -> str:
     words = {"free": _whole(facts, "free_mib")}
-    return _("The disk is full (%(free)d MiB left): sales stop until there is room. Nothing is lost") % words
+    return _("The disk is full (%(free)d MiB left): make room. Nothing is lost") % words
 
 
 def _minted(facts: Facts) -> str:
@@ -92,7 +92,10 @@ def _minted(facts: Facts) -> str:
 
 def _minting_waits(cause: str, facts: Facts) -> str:
     why = _WHY.get(cause, _WHY["wiped"])()
-    return _("%(why)s Sales go on; %(waiting)s.") % {"why": why, "waiting": _waiting(_whole(facts, "waiting"))}
+    waiting = _waiting(_whole(facts, "waiting"))
+    if not facts.get("sells", 1):
+        return f"{why} {waiting}"
+    return _("%(why)s Sales go on; %(waiting)s.") % {"why": why, "waiting": waiting}
 
 
 def _waiting(count: int) -> str:
@@ -122,6 +125,13 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
         "The database's second copy does not answer: nothing can be sold right now, nothing is lost. "
         "Gates go on working."
     ),
+    ("sales", "storage_full"): lambda _f: _(
+        "The database's disk is full: nothing can be sold until there is room, nothing is lost. Gates go on working."
+    ),
+    ("sales", "read_only"): lambda _f: _(
+        "The database takes nothing in: nothing can be sold right now, nothing is lost. Gates go on working."
+    ),
+    ("sales", "disk"): lambda _f: _("The disk is full: orders may fail until there is room. What was paid is safe"),
     ("sales", ""): _sales,
     ("payments", "late"): _payments_late,
     ("refunds", "failed"): _refunds_failed,
@@ -129,6 +139,8 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("payments", "refunds"): _refunds,
     ("payments", "database"): lambda _f: _("Payments wait until the database answers; no money is lost"),
     ("payments", "standby"): lambda _f: _("Payments wait until the database's second copy answers; no money is lost"),
+    ("payments", "storage_full"): lambda _f: _("Payments wait until the database has room; no money is lost"),
+    ("payments", "read_only"): lambda _f: _("Payments wait until the database can be written to; no money is lost"),
     ("payments", ""): lambda _f: _("Payments work"),
     ("amounts", "different"): _amounts,
     ("amounts", ""): lambda _f: _("Payments come in the amounts and currencies asked for"),
@@ -151,6 +163,10 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("database", "silent"): lambda _f: _("The database does not answer; what stands here is what was last known"),
     ("database", "standby"): lambda _f: _(
         "The database's second copy does not answer: nothing can be sold until it does, nothing is lost"
+    ),
+    ("database", "storage_full"): lambda _f: _("The database's disk is full: make room. Nothing is lost"),
+    ("database", "read_only"): lambda _f: _(
+        "The database can only be read: see why it is, and let it be written to. Nothing is lost"
     ),
     ("database", ""): lambda _f: _("The database answers"),
     ("disk", "low"): _disk_low,

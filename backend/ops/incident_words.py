@@ -56,8 +56,10 @@ def what_happened(note: Any, component: str) -> str:  # noqa: ANN401 - a row of 
     return ended(told)
 
 
-def still_works(component: str) -> list[str]:
-    """What people can rely on meanwhile."""
+def still_works(component: str, *, sells: bool = True) -> list[str]:
+    """What people can rely on meanwhile; `sells`: tickets can be sold."""
+    if not sells:
+        component = "database"
     tickets = _("Tickets in wallets and gates go on working.")
     safe = _("What was paid is safe.")
     match component:

@@ -22,7 +22,7 @@ GROUP = {  # component of health -> component of an incident; the others stand f
 }
 _TELLING = ("minting", "database", "node", "index", "sales")  # of a group's components, the first in trouble tells why
 _NO_INCIDENT = {"no_node_yet", "unseen", "not_begun"}  # not yet set up is not broken
-_OTHERS_FAULT = {"database", "standby"}  # as the cause of another component's trouble
+_OTHERS_FAULT = {"database", "standby", "storage_full", "read_only"}  # as the cause of another component's trouble
 
 
 @dataclass(frozen=True, slots=True)

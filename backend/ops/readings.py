@@ -74,6 +74,9 @@ class Readings:
     sensor_says: str | None = None  # with its unit; none: it is silent
     sensor_since_ms: int | None = None
     notices_waiting: int = 0
+    embedded: bool = False  # the database is a file in our data folder
+    unwritable: str | None = None  # why the database takes nothing, though it answers (backend.db.failures.UNWRITABLE)
+    unwritable_ms: int | None = None
     commits_wait_ms: int | None = None  # since when a commit waits for the synchronous standby
     database_away_ms: int | None = None  # since when it does not answer; the rest is then what was known before
 
@@ -139,6 +142,7 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         sensor_since_ms=sensor.outside_ms if sensor else None,
         notices_waiting=connection.scalar(notices) or 0,
         commits_wait_ms=commit_waits_since_ms(connection),
+        embedded=connection.dialect.name == "sqlite",
     )
 
 

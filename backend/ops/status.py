@@ -1,21 +1,21 @@
 """What works, what waits, since when, until when: in words for people, in states for programs.
 
-Taken from database rows, which the workers keep up to date, from whether the signer's local socket opens, and from the
-room on the data folder's disk. Nothing here waits for a chain node. When the database is away, what the watcher last
-kept on disk is told instead, and said to be so.
+Taken from database rows, which the workers keep up to date, from whether the signer's local socket opens, from the room
+on the data folder's disk, and from what keeps the tills and the watcher from writing. Nothing here waits for a chain
+node. When the database is away, what the watcher last kept on disk is told instead, and said to be so.
 """
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.failures import failure_of
+from backend.db.failures import UNWRITABLE, Failure, failure_of
 from backend.i18n import gettext as _
 from backend.ops import incident_store
 from backend.ops.disk import free_bytes
@@ -28,30 +28,49 @@ from backend.sales.answers import rfc3339
 
 BUYERS_CARE = ("sales", "payments", "signer", "minting")  # components whose trouble a banner tells
 ANNOUNCE_MS = 24 * 3600 * 1000  # how long before it begins work is told of in the banner
+KEPT_MS = 30_000  # for so long we believe what the watcher kept of a database that can't be written to
 _ECHOES = ("index", "node", "database")  # their trouble is told by another component
+_WRITTEN_LATER = ("silent", "storage_full", "read_only")  # of the database: while it lasts no incident can be written
+
+Answer = TypeVar("Answer")
+Ask = Callable[[Callable[[], Answer]], Answer]  # how to put a question to the database
+Met = tuple[Failure, int] | None  # what keeps the tills from writing, and since which Unix millisecond
+_Found = tuple[Readings, Sequence[Row[Any]], Sequence[Row[Any]]]
 
 
-def status_now(engine: Engine, signer_socket: Path, data_dir: Path) -> dict[str, Any]:
+def status_now(
+    engine: Engine, signer_socket: Path, data_dir: Path, *, met: Met = None, ask: Ask[_Found] = lambda look: look()
+) -> dict[str, Any]:
     """The status; also when the database is away."""
     free = free_bytes(data_dir)
-    try:
+
+    def look() -> _Found:
         with read(engine) as connection:
-            readings = take_readings(connection, signer_socket, free)
             rows = incident_store.current(connection)
             notes = incident_store.notes_of(connection, [row.id for row in rows])
+            return take_readings(connection, signer_socket, free), rows, notes
+
+    try:
+        readings, rows, notes = ask(look)
     except Exception as error:
         if failure_of(error) is None:
             raise
         return _told(_last_known(signer_socket, data_dir, free), [], [])
-    return _told(readings, rows, notes)
+    return _told(_with_trouble(readings, met, data_dir), rows, notes)
 
 
-def readings_now(engine: Engine, signer_socket: Path, data_dir: Path) -> Readings:
+def readings_now(
+    engine: Engine, signer_socket: Path, data_dir: Path, *, met: Met = None, ask: Ask[Readings] = lambda look: look()
+) -> Readings:
     """The readings; the last known ones when the database is away."""
     free = free_bytes(data_dir)
-    try:
+
+    def look() -> Readings:
         with read(engine) as connection:
             return take_readings(connection, signer_socket, free)
+
+    try:
+        return _with_trouble(ask(look), met, data_dir)
     except Exception as error:
         if failure_of(error) is None:
             raise
@@ -75,15 +94,17 @@ def incident_now(connection: Connection, incident: int) -> dict[str, Any] | None
     return incident_view(row, incident_store.notes_of(connection, [incident]), now_ms(connection))
 
 
-def database_away(since_ms: int) -> dict[str, Any]:
-    """The incident of a database that is away, as `incident_view` would give it; it can't be written yet."""
-    away = judge(Readings(at_ms=since_ms, database_away_ms=since_ms))
+def database_away(since_ms: int, failure: Failure = "unreachable") -> dict[str, Any]:
+    """The incident of a database that is away or takes nothing, as `incident_view` would give it; written later."""
+    silent = Readings(at_ms=since_ms, database_away_ms=since_ms)
+    unwritable = Readings(at_ms=since_ms, unwritable=failure, unwritable_ms=since_ms)
+    away = judge(silent if failure == "unreachable" else unwritable)
     told = next(ended(sentence(one.component, one.cause, one.facts)) for one in away if one.component == "sales")
     return {**next(_unwritten(one) for one in away if one.component == "database"), "sentence": told}
 
 
-def incident_view(row: Row[Any], notes: Sequence[Row[Any]], now: int) -> dict[str, Any]:
-    """An incident as JSON says it. Times are RFC 3339."""
+def incident_view(row: Row[Any], notes: Sequence[Row[Any]], now: int, *, sells: bool = True) -> dict[str, Any]:
+    """An incident as JSON says it. Times are RFC 3339. `sells`: tickets can be sold while it lasts."""
     own = [note for note in notes if note.incident_id == row.id]
     words = next((text for text in map(said, reversed(own)) if text), None)
     planned = row.kind == "maintenance" and row.closed_ms is None and row.opened_ms > now
@@ -96,7 +117,7 @@ def incident_view(row: Row[Any], notes: Sequence[Row[Any]], now: int) -> dict[st
         "state": "planned" if planned else "over" if row.closed_ms is not None else row.state,
         "sentence": why(row) if fault else words or "",
         "said": words if fault else None,
-        "still_works": still_works(row.component),
+        "still_works": still_works(row.component, sells=sells),
         "estimate": until_when(row.facts) if row.closed_ms is None else None,
         "eta_seconds": row.facts.get("eta_s"),
         "eta_at": rfc3339(row.facts["eta_ms"]) if row.facts.get("eta_ms") else None,
@@ -114,10 +135,11 @@ def _told(readings: Readings, rows: Sequence[Row[Any]], notes: Sequence[Row[Any]
     health = judge(readings)
     away = readings.database_away_ms is not None
     now = readings.at_ms
-    incidents = [incident_view(row, notes, now) for row in rows]
-    if not incidents:
-        incidents = [_unwritten(one) for one in health if away and one.component == "database"]
     down = any(one.component == "sales" and one.state == "down" for one in health)
+    incidents = [incident_view(row, notes, now, sells=not down) for row in rows]
+    if all(one["component"] != "database" for one in incidents):
+        unwritten = [one for one in health if one.component == "database" and one.cause in _WRITTEN_LATER]
+        incidents += [_unwritten(one) for one in unwritten]
     well = all(one.state == "works" for one in health)
     return {
         "summary": _summary(health),
@@ -151,6 +173,19 @@ def _last_known(signer_socket: Path, data_dir: Path, free: int | None) -> Readin
     )
 
 
+def _with_trouble(readings: Readings, met: Met, data_dir: Path) -> Readings:
+    """With what keeps a process from writing: our tills, or the watcher, which tries once a second."""
+    if met is None:
+        known = kept(data_dir)
+        if known is None or known.unwritable is None or abs(readings.at_ms - known.at_ms) > KEPT_MS:
+            return readings
+        return dataclasses.replace(readings, unwritable=known.unwritable, unwritable_ms=known.unwritable_ms)
+    failure, since = met
+    if failure not in UNWRITABLE:
+        return readings  # it answers us again
+    return dataclasses.replace(readings, unwritable=failure, unwritable_ms=since)
+
+
 def _unwritten(one: Health) -> dict[str, Any]:
     """The incident that will be written once the database is back."""
     return {
@@ -174,13 +209,14 @@ def _unwritten(one: Health) -> dict[str, Any]:
 
 
 def _summary(health: Sequence[Health]) -> str:
+    stopped = next((one.cause for one in health if one.component == "sales" and one.state == "down"), None)
     troubled = [
         ended(sentence(one.component, one.cause, one.facts))
         for one in health
-        if one.state != "works" and one.component not in _ECHOES
+        if one.state != "works"
+        and one.component not in _ECHOES
+        and (one.component == "sales" or one.cause != stopped)  # what follows from it needs no words
     ]
-    if any(one.cause == "database" for one in health):
-        troubled = troubled[:1]
     return " ".join(troubled) if troubled else _("Everything works.")
 
 

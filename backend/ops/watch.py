@@ -21,14 +21,14 @@ from sqlalchemy.exc import IntegrityError
 from backend.chain import leases
 from backend.clock import Clock
 from backend.db.engine import read
-from backend.db.failures import failure_of
+from backend.db.failures import UNWRITABLE, Failure, failure_of
 from backend.db.models import Incident
 from backend.ops import incident_store
 from backend.ops.disk import free_bytes
 from backend.ops.estimate import Drain, Sample, seconds_to_drain
 from backend.ops.health import judge
 from backend.ops.incidents import OPEN_AFTER_MS, Memory, Trouble, step, troubles_of
-from backend.ops.readings import WATCH_LEASE, Readings, keep, take_readings
+from backend.ops.readings import WATCH_LEASE, Readings, keep, kept, take_readings
 
 LOOK_SECONDS = 1.0
 KEEP_SECONDS = 10  # between two copies of the readings on disk
@@ -48,7 +48,7 @@ class Outage(Protocol):
     def renew(self, connection: Connection) -> None:
         """Look at who is subscribed, while that can be seen."""
 
-    def begin(self, since_ms: int) -> None:
+    def begin(self, since_ms: int, failure: Failure) -> None:
         """Tell everybody, once, without making the caller wait."""
 
     def end(self) -> None:
@@ -72,16 +72,17 @@ class Watcher:
         clock: Clock,
         holder: str,
         tell: Tell | None = None,
-        alarm: Callable[[], None] | None = None,
+        alarm: Callable[[Failure], None] | None = None,
         outage: Outage | None = None,
     ) -> None:
         self._engine, self._data_dir, self._socket = engine, data_dir, signer_socket
         self._clock, self._holder, self._tell = clock, holder, tell or (lambda _connection, _notes: None)
         self._memory, self._drain = Memory(), Drain()
-        self._alarm, self._outage = alarm or (lambda: None), outage
+        self._alarm, self._outage = alarm or (lambda _failure: None), outage
         self._looking: float | None = None  # since when, by the monotonic clock
         self._led = False
         self._away_ms: int | None = None
+        self._failure: Failure = "unreachable"  # while it is away
         self._alarmed = False
         self._kept_ms = 0
         self._most = 0  # tickets that waited at once since the chain's trouble began
@@ -110,21 +111,27 @@ class Watcher:
         except IntegrityError:
             return False  # another watcher was first; its incident is the one
         except Exception as error:
-            if failure_of(error) != "unreachable":
+            failure = failure_of(error)
+            if failure is None or failure == "conflict":
                 raise
-            self.is_away(round(self._clock() * 1000))
+            self.is_away(round(self._clock() * 1000), failure)
             return False
         self._away_ms, self._alarmed = None, False
         return True
 
-    def is_away(self, now: int) -> None:
-        """The database does not answer, at that Unix millisecond: have people told once that has lasted."""
+    def is_away(self, now: int, failure: Failure = "unreachable") -> None:
+        """The database does not answer or takes nothing, at that Unix millisecond: have people told if that lasts."""
         since = self._away_ms = self._away_ms or now
+        self._failure = failure
+        if failure in UNWRITABLE:
+            known = kept(self._data_dir) or Readings(at_ms=now)
+            keep(dataclasses.replace(known, at_ms=now, unwritable=failure, unwritable_ms=since), self._data_dir)
+            self._kept_ms = 0  # once it can be written to, that is kept at once
         if not self._alarmed and now - since >= ALARM_MS:
             self._alarmed = True
-            Thread(target=self._alarm, name="alarm", daemon=True).start()
+            Thread(target=self._alarm, args=(failure,), name="alarm", daemon=True).start()
         if self._outage and self._led and now - since >= TELL_MS:
-            self._outage.begin(since)
+            self._outage.begin(since, failure)
 
     def _mind(self, stop: Event) -> None:
         while not stop.wait(LOOK_SECONDS):
@@ -154,7 +161,8 @@ class Watcher:
             self._most = 0
         away = self._away_ms
         if away is not None and now - away >= OPEN_AFTER_MS:
-            troubles["database"] = Trouble("database", "silent", "down", {}, away, ("sales", "payments", "database"))
+            cause = "silent" if self._failure == "unreachable" else self._failure
+            troubles["database"] = Trouble("database", cause, "down", {}, away, ("sales", "payments", "database"))
         with read(self._engine) as connection:
             opened = incident_store.open_faults(connection)
             ids = [one.id for one in opened]

@@ -26,7 +26,7 @@ def till_refusal(code: str) -> Refusal:
         case "answer_unknown":
             sentence = _("This takes longer than usual; send the same request again, with the same key, to learn more")
             pause = SHORT_PAUSE_SECONDS
-        case "storage_full":
+        case "storage_full" | "storage_read_only":
             sentence = _("We can't store anything right now: this was not done and not charged. Try again in a minute")
             pause = STORAGE_PAUSE_SECONDS
         case "payment_unrecorded":

@@ -12,7 +12,7 @@ from backend.db.migrate import is_current
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.metrics import Metrics
-from backend.ops.status import readings_now
+from backend.web.looking import readings_seen
 from backend.web.requests import bearer_token, reply, services
 from backend.wiring import Services
 
@@ -54,7 +54,7 @@ def _install(state: BlueprintSetupState) -> None:
         raise TypeError(app)
     parts: Services = app.extensions["truestub"]
     app.extensions["truestub_metrics"] = Metrics(
-        lambda: readings_now(parts.engine, parts.settings.signer_socket, parts.settings.data_dir),
+        lambda: readings_seen(parts),
         lambda: parts.tills.waiting,
     )
     app.before_request(_begin)
@@ -77,7 +77,7 @@ def _count(answer: Response) -> Response:
 
 def _unready(parts: Services) -> list[str]:
     try:
-        current = is_current(parts.engine)
+        current = parts.glance.ask(lambda: is_current(parts.engine))
     except Exception:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         return ["database_unreachable"]
     return [] if current else ["schema_behind"]

@@ -14,7 +14,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from backend.db.failures import failure_of
+from backend.db.failures import failure_of, problem_code
 from backend.errors import Refusal, Refused
 from backend.i18n import gettext as _
 from backend.sales.words import in_words, till_refusal
@@ -90,7 +90,8 @@ _STATUS = {
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
     500: ("internal_error",),
     503: (
-        *("too_busy", "answer_unknown", "storage_full", "payment_unrecorded", "database_unreachable"),
+        *("too_busy", "answer_unknown", "storage_full", "storage_read_only"),
+        *("payment_unrecorded", "database_unreachable"),
         "provider_silent",
         *("signer_unreachable", "signer_busy", "signer_failed", "no_usable_key", "not_initialised"),
         "chain_away",
@@ -161,7 +162,7 @@ def refusal_for(error: Exception, where: str | None) -> Refusal:
     failure = failure_of(error) if isinstance(error, SQLAlchemyError) else None
     if failure is not None:
         _log.warning("the database failed (%s) under %s", failure, where)
-        return till_refusal("storage_full" if failure == "storage_full" else "database_unreachable")
+        return till_refusal(problem_code(failure))
     _log.error("unexpected %s under %s", type(error).__name__, where, exc_info=error)
     return Refusal("internal_error", _("Something went wrong here; nothing was lost. Try again in a minute"))
 

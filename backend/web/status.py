@@ -20,7 +20,8 @@ from backend.db.failures import failure_of
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.i18n import language, set_language
-from backend.ops.status import history_now, incident_now, status_now
+from backend.ops.status import incident_now
+from backend.web.looking import history_seen, status_seen
 from backend.web.pages.errors import wants_page
 from backend.web.pages.status import incident_page, status_page
 from backend.web.requests import reply, services
@@ -39,7 +40,7 @@ _lines = threading.BoundedSemaphore(MAX_STREAMS)
 @bp.get("/api/v1/status")
 def status() -> Response:
     """What works, what waits, and since when, in words."""
-    now = _now(services())
+    now = status_seen(services())
     if wants_page():
         return status_page(now, _history(services()))
     return Response(reply(now), 503 if now["state"] == "down" else 200, mimetype="application/json")
@@ -59,7 +60,7 @@ def incident(number: int) -> Response:
 @bp.get("/api/v1/status/history")
 def history() -> Response:
     """Incidents of the last 90 days that are over, the newest first."""
-    return Response(reply({"incidents": history_now(services().engine)}), mimetype="application/json")
+    return Response(reply({"incidents": history_seen(services())}), mimetype="application/json")
 
 
 @bp.get("/status/stream")
@@ -80,7 +81,7 @@ def _ring(parts: Services, words: str) -> Iterator[str]:
     told = b""
     while time.monotonic() < ends:
         set_language(words)  # the generator runs after the request's own context
-        now = _now(parts)
+        now = status_seen(parts)
         same = sha256(orjson.dumps({**now, "at": None, "last_known_at": None, "components": _calm(now)})).digest()
         yield f"data: {reply(now).decode()}\n\n" if same != told else ": still here\n\n"
         told = same
@@ -92,13 +93,9 @@ def _calm(now: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(one["name"], one["state"], one["cause"]) for one in now["components"]]
 
 
-def _now(parts: Services) -> dict[str, Any]:
-    return status_now(parts.engine, parts.settings.signer_socket, parts.settings.data_dir)
-
-
 def _history(parts: Services) -> list[dict[str, Any]]:
     try:
-        return history_now(parts.engine)
+        return history_seen(parts)
     except SQLAlchemyError as error:
         if failure_of(error) is None:
             raise

@@ -1,7 +1,6 @@
 """The database, broken in every way we know: each test is a row of docs/faults.md."""
 
 import json
-import signal
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from backend.db.engine import make_engine, read
 from backend.db.models import Ticket
 from tests.faults import history
-from tests.faults.arena import Arena, Seen, send
+from tests.faults.arena import Arena, Seen
 from tests.support.failover import run
 from tests.support.replicated import Pair
 
@@ -98,8 +97,8 @@ def test_standby_stalled(arena: Arena, seen: Seen) -> None:
 
     arena.row(
         seen,
-        lambda: send(standby.pid, signal.SIGSTOP),
-        lambda: send(standby.pid, signal.SIGCONT),
+        standby.pause,
+        standby.wake,
         sells=False,
         crowd=True,
         meanwhile=meanwhile,

@@ -71,14 +71,17 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL for the postmaster and every backend, as if the power went."""
-        children = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
-        for pid in [self.pid, *map(int, children.stdout.split())]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        self._signal(signal.SIGKILL)
         assert self._process
         self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP for all of it: connections stay open, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """After `pause`."""
+        self._signal(signal.SIGCONT)
 
     def interrupt(self) -> None:
         """A fast shutdown, as an operator's restart begins: transactions under way are rolled back."""
@@ -108,6 +111,14 @@ class PostgresServer:
         name = url.rpartition("/")[2]
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+    def _signal(self, number: signal.Signals) -> None:
+        children = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
+        for pid in [self.pid, *map(int, children.stdout.split())]:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -25,6 +25,7 @@ from backend.sales.payments.interface import Charge, Provider, Said, Silent
 from backend.sales.till.till import Tills
 
 OPEN = ("started", "unknown")
+UNWRITTEN = ("storage_full", "storage_read_only")  # refusals of a till that could not write
 OTHER_MONEY = ("another_amount", "another_currency")  # reasons for which money went back and an operator should look
 
 _log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def paying(
     try:
         outcome = yield Ask(_settlement(payment, said))
     except Refused as refused:
-        if refused.refusal.code == "storage_full" and said.verdict != "declined":
+        if refused.refusal.code in UNWRITTEN and said.verdict != "declined":
             raise refuse("payment_unrecorded", "") from refused  # money may have been taken
         raise
     return _settled(payment, said, outcome) or replace(

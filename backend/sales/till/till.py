@@ -19,7 +19,7 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
-from backend.db.failures import failure_of
+from backend.db.failures import UNWRITABLE, failure_of, problem_code
 from backend.db.models import Event
 from backend.domain.selling.outcomes import Outcome
 from backend.domain.selling.requests import Request
@@ -28,6 +28,7 @@ from backend.sales.till.batch import run_batch
 from backend.sales.till.mailbox import Mailbox
 from backend.sales.till.seats import SeatMemory
 from backend.sales.till.soldout import SoldOut
+from backend.sales.till.trouble import Trouble
 
 MAX_BATCH = 128  # requests in one transaction
 MAX_WAITING = 2_000  # requests in the queue; at 700 orders/s they are served within three seconds
@@ -89,9 +90,10 @@ class _Awaited:
 class Till:
     """The till of one event in this process. Threads may call `ask` at will, event loops `ask_soon`."""
 
-    def __init__(self, engine: Engine, event_id: UUID) -> None:
+    def __init__(self, engine: Engine, event_id: UUID, trouble: Trouble | None = None) -> None:
         self._engine = engine
         self._event_id = event_id
+        self._trouble = trouble or Trouble()
         self._queue: Queue[_Waiting | _Awaited] = Queue(MAX_WAITING)
         self._lock = threading.Lock()  # of `_thread`
         self._crowd = 0  # requests in the last batch
@@ -186,7 +188,15 @@ class Till:
         return outcomes
 
     def _insist(self, requests: Sequence[Request]) -> list[Outcome]:
-        return insist(lambda: run_batch(self._engine, self._event_id, requests, self._memory))
+        try:
+            outcomes = insist(lambda: run_batch(self._engine, self._event_id, requests, self._memory))
+        except Refused as refused:
+            failure = failure_of(refused.__cause__) if refused.__cause__ else None
+            if failure is not None:
+                self._trouble.meet(failure)
+            raise
+        self._trouble.passed()
+        return outcomes
 
 
 class Tills:
@@ -194,6 +204,7 @@ class Tills:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.trouble = Trouble()  # what they meet
         self._lock = threading.Lock()
         self._tills: dict[UUID, Till] = {}
         self._by_slug: dict[str, UUID] = {}  # a slug never changes its event
@@ -237,7 +248,7 @@ class Tills:
         found = self._tills.get(event_id)
         if found is None:
             with self._lock:
-                found = self._tills.setdefault(event_id, Till(self._engine, event_id))
+                found = self._tills.setdefault(event_id, Till(self._engine, event_id, self.trouble))
         return found
 
 
@@ -252,10 +263,8 @@ def insist(run: Callable[[], Answer]) -> Answer:
             failure = failure_of(error)
             if failure is None:
                 raise
-            if failure == "storage_full":
-                raise refuse("storage_full", "") from error
-            if time.monotonic() + pause > deadline:
-                raise refuse("database_unreachable", "") from error
+            if failure in UNWRITABLE or time.monotonic() + pause > deadline:
+                raise refuse(problem_code(failure), "") from error
             _log.warning("the database failed (%s); the batch is run again", failure)
         time.sleep(pause)
         pause = min(2 * pause, 1.0)

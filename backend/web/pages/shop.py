@@ -31,7 +31,7 @@ MAX_CODE_CHARACTERS = 40  # of a presale code or voucher, as in the API
 SEATS_SECONDS = 2.0  # how old a process's knowledge of the taken seats may be; the till alone decides
 LOOK_SECONDS = 10  # between two looks of a page at the seats
 CODE_REFUSALS = ("unknown_code", "code_used_up", "code_expired", "code_for_other_class", "presale_only")
-TRY_LATER = ("too_busy", "answer_unknown", "storage_full", "database_unreachable")
+TRY_LATER = ("too_busy", "answer_unknown", "storage_full", "storage_read_only", "database_unreachable")
 
 
 def register(bp: APIBlueprint) -> None:

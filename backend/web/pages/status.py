@@ -9,8 +9,8 @@ from typing import Any
 from flask import Response, current_app, make_response, render_template
 
 from backend.ops.incident_words import report_lines, title
-from backend.ops.status import status_now
 from backend.web.language import current_language
+from backend.web.looking import status_seen
 from backend.web.requests import services
 
 REMEMBER_SECONDS = 3.0  # a banner may be so old; pages are asked for more often than that
@@ -51,6 +51,5 @@ _lock = threading.Lock()
 
 
 def _waiting() -> str | None:
-    parts = services()
-    told: str | None = status_now(parts.engine, parts.settings.signer_socket, parts.settings.data_dir)["banner"]
+    told: str | None = status_seen(services())["banner"]
     return told

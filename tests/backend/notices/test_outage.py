@@ -127,7 +127,7 @@ def test_a_short_outage_wakes_nobody_and_a_watcher_that_did_not_lead_is_silent(
 ) -> None:
     told: list[int] = []
     outage = Outage(services, dead)
-    monkeypatch.setattr(outage.teller, "begin", told.append)
+    monkeypatch.setattr(outage.teller, "begin", lambda since, _failure: told.append(since))
     outage.watcher._led = False
     outage.begins()
     outage.lasts(TELL_MS + 1)

@@ -215,7 +215,7 @@ def test_a_database_that_was_away_is_written_down_when_it_is_back(
     died = hand.ms
     assert not watcher.look()
     alarms: list[int] = []
-    watcher._alarm = lambda: alarms.append(hand.ms)
+    watcher._alarm = lambda _failure: alarms.append(hand.ms)
     for _ in range(4):
         hand.ms += 5_000
         assert not watcher.look()

@@ -1,15 +1,16 @@
 """A synchronous standby that is silent: commits wait and are not cancelled, and everybody is told meanwhile."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.db.engine import make_engine, read
+from backend.db.failures import failure_of
 from backend.db.migrate import upgrade
 from backend.db.models import Incident
 from backend.ops import health, incidents
@@ -38,9 +39,7 @@ def test_a_stalled_standby_is_told_and_nothing_is_lost(
     put_on_sale(engine)
     watcher = Watcher(telling, tmp_path, tmp_path / "none.sock", lambda: 0.0, "w")
     seller = Thread(target=_write, args=(engine,))
-    os.kill(pair.standby.pid, signal.SIGSTOP)
-    for child in Path(f"/proc/{pair.standby.pid}/task/{pair.standby.pid}/children").read_text().split():
-        os.kill(int(child), signal.SIGSTOP)
+    pair.standby.pause()
     try:
         seller.start()
         told = wait_until(lambda: _sales(engine, tmp_path), "the status to say so")
@@ -52,21 +51,53 @@ def test_a_stalled_standby_is_told_and_nothing_is_lost(
             ]
         assert seller.is_alive(), "a waiting commit is never cancelled"
     finally:
-        for child in Path(f"/proc/{pair.standby.pid}/task/{pair.standby.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGCONT)
-        os.kill(pair.standby.pid, signal.SIGCONT)
+        pair.standby.wake()
         seller.join(30)
     assert not seller.is_alive()
     assert _sales(engine, tmp_path) is None
     with read(engine) as connection:
         assert connection.scalar(text("SELECT name FROM events")) == "written"
+    _who_waits_too_long_is_sent_away(pair, url, engine)
     engine.dispose()
     telling.dispose()
 
 
-def _write(engine: Engine) -> None:
+def _who_waits_too_long_is_sent_away(pair: Pair, url: str, engine: Engine) -> None:
+    """A request gives its commit up and says so; until the standby is back others are refused before they write."""
+    hasty = make_engine(url, patience_seconds=0.5)
+    pair.standby.pause()
+    try:
+        with pytest.raises(DBAPIError) as given_up:
+            _write(hasty, "given up")
+        assert failure_of(given_up.value) == "unreachable", "nobody knows what became of it"
+        wait_until(lambda: _fate(hasty, "never") == "refused", "writes to be refused at once")
+        with read(hasty) as connection:
+            assert connection.scalar(text("SELECT count(*) FROM events")) == 1, "reading goes on"
+            assert connection.scalar(_WAITING) == 1, "who was refused left nothing behind"
+    finally:
+        pair.standby.wake()
+    wait_until(lambda: _fate(hasty, "after") == "written", "writes to go on")
+    with read(engine) as connection:
+        assert connection.scalar(text("SELECT name FROM events")) == "after"
+    hasty.dispose()
+
+
+_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+
+
+def _fate(engine: Engine, name: str) -> str:
+    try:
+        _write(engine, name)
+    except PoolTimeout:
+        return "refused"
+    except DBAPIError as error:
+        return str(failure_of(error))  # conflict: the row is locked by the commit that waits
+    return "written"
+
+
+def _write(engine: Engine, name: str = "written") -> None:
     with engine.begin() as connection:
-        connection.execute(text("UPDATE events SET name = 'written'"))
+        connection.execute(text("UPDATE events SET name = :name"), {"name": name})
 
 
 def _sales(engine: Engine, folder: Path) -> str | None:
