@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.i18n import gettext as _
 from backend.i18n import language, ngettext
+from backend.ops.estimate import FEW_SECONDS
 from backend.ops.health_words import sentence
 
 _TOLD_BY = {"chain": "minting", "database": "database"}  # the component whose words tell a group's trouble
@@ -82,6 +83,8 @@ def until_when(facts: Mapping[str, Any]) -> str | None:
     seconds = facts.get("eta_s")
     if not isinstance(seconds, int):
         return None
+    if seconds <= FEW_SECONDS:
+        return _("Done in a few seconds.") if facts.get("eta_ms") else _("Done a few seconds after the chain is back.")
     if facts.get("eta_ms"):
         return _("Done in about %s.") % span(seconds)
     return _("Done about %s after the chain is back.") % span(seconds)

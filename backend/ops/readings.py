@@ -8,7 +8,9 @@ import json
 import os
 import socket
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -17,6 +19,7 @@ from backend.db.clock import now_ms
 from backend.db.models import (
     Bundle,
     Chain,
+    ChainBlock,
     ChainJob,
     Diagnosis,
     Event,
@@ -38,6 +41,8 @@ SLOW_PAYMENT_MS = 30_000  # a payment open for longer than this is worth a word
 SLOW_BUYER_MS = 2 * 3600 * 1000  # and so is one that a buyer left at the provider's page for longer than this
 DIFFERENT_PAYMENT_MS = 24 * 3600 * 1000  # how long a payment of other money than asked for is told of
 GATES_CARE_MS = 6 * 3600 * 1000  # before doors; from then on gates need fresh bundles
+ASSUMED_BLOCK_MS = 12_000  # of Ethereum, until we have seen blocks
+BLOCKS = 12  # the newest: the middle of their distances is the time of a block
 SENSOR_MS = 10_000  # a sensor outside its limits for longer is a warning
 NOT_ON_CHAIN = ("queued", "signed", "sent")
 WATCH_LEASE = "watch"  # held by the worker that watches; it runs out when no worker lives
@@ -67,6 +72,7 @@ class Readings:
     minted: int = 0  # tickets on the chain by our own transactions, ever
     index_block: int | None = None
     index_seen_ms: int | None = None
+    block_ms: int = ASSUMED_BLOCK_MS  # between two blocks of the chain
     worker_gone_ms: int | None = None  # since when no worker watches, if one ever did
     bundle_oldest_ms: int | None = None  # of events with enrolled gates that are near or open: the stalest bundle
     free_bytes: int | None = None
@@ -102,7 +108,10 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     troubles = open_diagnoses(connection)
     over = connection.scalar(select(func.max(Diagnosis.closed_ms)))
     index = connection.execute(
-        select(Chain.cursor_number, Chain.seen_ms).where(Chain.state != "retired").order_by(Chain.id.desc()).limit(1)
+        select(Chain.id, Chain.cursor_number, Chain.seen_ms)
+        .where(Chain.state != "retired")
+        .order_by(Chain.id.desc())
+        .limit(1)
     ).one_or_none()
     waiting = and_(ChainJob.kind == "mint", ChainJob.state.in_(NOT_ON_CHAIN))
     minted = and_(ChainJob.kind == "mint", ChainJob.state.not_in(NOT_ON_CHAIN))
@@ -134,6 +143,7 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         minted=int(connection.scalar(select(tickets).where(minted)) or 0),
         index_block=index.cursor_number if index else None,
         index_seen_ms=index.seen_ms if index else None,
+        block_ms=_block_ms(connection, index.id) if index else ASSUMED_BLOCK_MS,
         worker_gone_ms=_worker_gone(connection, now),
         bundle_oldest_ms=_oldest_bundle(connection, now),
         free_bytes=free,
@@ -184,6 +194,12 @@ def kept(folder: Path) -> Readings | None:
         return Readings(**json.loads((folder / _FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _block_ms(connection: Connection, chain: int) -> int:
+    newest = select(ChainBlock.timestamp).where(ChainBlock.chain == chain).order_by(ChainBlock.number.desc())
+    times = connection.scalars(newest.limit(BLOCKS)).all()
+    return round(1000 * median(a - b for a, b in pairwise(times))) if len(times) > 1 else ASSUMED_BLOCK_MS
 
 
 def _worker_gone(connection: Connection, now: int) -> int | None:

@@ -19,6 +19,7 @@ from backend.db.failures import UNWRITABLE, Failure, failure_of
 from backend.i18n import gettext as _
 from backend.ops import incident_store
 from backend.ops.disk import free_bytes
+from backend.ops.estimate import FEW_SECONDS
 from backend.ops.health import Health, judge
 from backend.ops.health_words import sentence
 from backend.ops.incident_words import ended, said, still_works, title, until_when, what_happened, why
@@ -109,6 +110,8 @@ def incident_view(row: Row[Any], notes: Sequence[Row[Any]], now: int, *, sells: 
     words = next((text for text in map(said, reversed(own)) if text), None)
     planned = row.kind == "maintenance" and row.closed_ms is None and row.opened_ms > now
     fault = row.kind == "fault"
+    told_s = row.facts.get("eta_s")
+    seconds = told_s if told_s and told_s > FEW_SECONDS else None  # else "estimate" says "a few seconds"
     return {
         "id": row.id,
         "kind": row.kind,
@@ -119,8 +122,8 @@ def incident_view(row: Row[Any], notes: Sequence[Row[Any]], now: int, *, sells: 
         "said": words if fault else None,
         "still_works": still_works(row.component, sells=sells),
         "estimate": until_when(row.facts) if row.closed_ms is None else None,
-        "eta_seconds": row.facts.get("eta_s"),
-        "eta_at": rfc3339(row.facts["eta_ms"]) if row.facts.get("eta_ms") else None,
+        "eta_seconds": seconds,
+        "eta_at": rfc3339(row.facts["eta_ms"]) if seconds and row.facts.get("eta_ms") else None,
         "opened_at": rfc3339(row.opened_ms),
         "until": rfc3339(row.until_ms) if row.until_ms is not None else None,
         "closed_at": rfc3339(row.closed_ms) if row.closed_ms is not None else None,

@@ -20,12 +20,13 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.chain import leases
 from backend.clock import Clock
+from backend.db.drains import MINTS, remember_rate, remembered_rate
 from backend.db.engine import read
 from backend.db.failures import UNWRITABLE, Failure, failure_of
 from backend.db.models import Incident
 from backend.ops import incident_store
 from backend.ops.disk import free_bytes
-from backend.ops.estimate import Drain, Sample, seconds_to_drain
+from backend.ops.estimate import Drain, Sample, seconds_after_return, seconds_to_drain
 from backend.ops.health import judge
 from backend.ops.incidents import OPEN_AFTER_MS, Memory, Trouble, step, troubles_of
 from backend.ops.readings import WATCH_LEASE, Readings, keep, kept, take_readings
@@ -33,6 +34,7 @@ from backend.ops.readings import WATCH_LEASE, Readings, keep, kept, take_reading
 LOOK_SECONDS = 1.0
 KEEP_SECONDS = 10  # between two copies of the readings on disk
 LEASE_SECONDS = 10
+WORTH_REMEMBERING = 0.2  # a rate that changed by this share
 ALARM_MS = 5_000  # after which operators are told that the database is away
 TELL_MS = 20_000  # after which subscribers are: a standby that takes over is there before
 HANGING_SECONDS = 5.0  # a look that takes longer waits for a database that does not answer
@@ -77,7 +79,9 @@ class Watcher:
     ) -> None:
         self._engine, self._data_dir, self._socket = engine, data_dir, signer_socket
         self._clock, self._holder, self._tell = clock, holder, tell or (lambda _connection, _notes: None)
-        self._memory, self._drain = Memory(), Drain()
+        self._memory = Memory()
+        self._drain: Drain | None = None  # with what the database remembers, once that was read
+        self._remembered = 0.0  # the rate that is written there
         self._alarm, self._outage = alarm or (lambda _failure: None), outage
         self._looking: float | None = None  # since when, by the monotonic clock
         self._led = False
@@ -107,7 +111,7 @@ class Watcher:
             self._led = held is not None
             if held is None:
                 return False
-            self._write(self._read())
+            self._write(*self._read())
         except IntegrityError:
             return False  # another watcher was first; its incident is the one
         except Exception as error:
@@ -139,24 +143,35 @@ class Watcher:
             if began is not None and time.monotonic() - began > HANGING_SECONDS:
                 self.is_away(round(self._clock() * 1000))
 
-    def _read(self) -> Readings:
+    def _read(self) -> tuple[Readings, Drain]:
         with read(self._engine) as connection:
             found = take_readings(connection, self._socket, free_bytes(self._data_dir))
+            if self._drain is None:
+                known = remembered_rate(connection, MINTS)
+                self._drain, self._remembered = Drain(known), known or 0.0
             if self._outage:
                 self._outage.end()
                 self._outage.renew(connection)
-        self._drain.note(Sample(found.at_ms, found.minted, found.mints_behind))
+        self._learn(self._drain, found)
         if found.at_ms - self._kept_ms > KEEP_SECONDS * 1000:
             keep(found, self._data_dir)
             self._kept_ms = found.at_ms
-        return found
+        return found, self._drain
 
-    def _write(self, found: Readings) -> None:
+    def _learn(self, drain: Drain, found: Readings) -> None:
+        drain.note(Sample(found.at_ms, found.minted, found.mints_behind))
+        learnt = drain.learnt
+        if learnt is not None and abs(learnt - self._remembered) > WORTH_REMEMBERING * self._remembered:
+            with self._engine.begin() as connection:
+                remember_rate(connection, MINTS, learnt, found.at_ms)
+            self._remembered = learnt
+
+    def _write(self, found: Readings, drain: Drain) -> None:
         now = found.at_ms
         troubles = troubles_of(judge(found))
         if "chain" in troubles:
             self._most = max(self._most, found.mints_queued)
-            troubles["chain"] = _estimated(troubles["chain"], found, self._drain.per_s, self._most)
+            troubles["chain"] = _estimated(troubles["chain"], found, drain.per_s, self._most)
         else:
             self._most = 0
         away = self._away_ms
@@ -183,7 +198,10 @@ class Watcher:
 
 def _estimated(trouble: Trouble, found: Readings, per_s: float, most: int) -> Trouble:
     """With the estimate: how long the backlog takes once the chain takes tickets, and until when if it does now."""
-    drains = trouble.cause == "catching_up"
-    seconds = seconds_to_drain(found.mints_behind if drains else found.mints_queued, per_s)
+    drains, block_s = trouble.cause == "catching_up", found.block_ms / 1000
+    if drains:
+        seconds = seconds_to_drain(found.mints_behind, per_s, block_s)
+    else:
+        seconds = seconds_after_return(found.mints_queued, per_s, block_s)
     until = found.at_ms + 1000 * seconds if drains else None
     return dataclasses.replace(trouble, facts={**trouble.facts, "eta_s": seconds, "eta_ms": until, "most": most})

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, func, select
 from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.db.engine import make_engine, read
 from backend.db.models import ChainContract, ChainJob, Ticket, Token
+from backend.ops.estimate import FEW_SECONDS
 from backend.wiring import BANK_FILE
 from tests.faults import history
 from tests.faults.load import Crowd, Subscriber
@@ -47,7 +48,7 @@ class Seen:
     incident: str = ""  # component and cause, as it was written
     opened_s: float | None = None
     told_s: float | None = None  # a subscriber's webhook
-    eta_s: int | None = None  # the estimate when what waited began to be minted, and how long it took
+    eta: str = ""  # the estimate when what waited began to be minted, and how long it took
     took_s: float | None = None
     back_s: float | None = None  # until an order was acknowledged again
     closed_s: float | None = None
@@ -226,6 +227,7 @@ class Arena:
         quantity: int = 2,  # tickets of the sale that is made for certain
         crowd: bool = False,  # buyers go on buying all the time
         meanwhile: Callable[[], object] = lambda: None,
+        fair: bool = True,  # the first estimate must come true; else the row judges what it hears itself
     ) -> None:
         """Break, sell, wait for the incident, mend, wait until all is minted and the incident closed, check."""
         self.wait_calm()
@@ -246,7 +248,7 @@ class Arena:
                 buyers.stop()
                 seen.sold += buyers.sold
         assert buyers is None or buyers.odd == []
-        self._recover(seen)
+        self._recover(seen, fair=fair)
         if opens:
             seen.closed_s = time.monotonic() - ended
         written = history.incidents_after(self.engine, before)
@@ -287,18 +289,21 @@ class Arena:
         finally:
             end()
 
-    def _recover(self, seen: Seen) -> None:
+    def _recover(self, seen: Seen, *, fair: bool) -> None:
         """Until all is minted and calm; how good the estimate was, if there was one."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        estimated = 0.0
+        estimated, told_s = 0.0, 0
         while not self.minted():
             assert time.monotonic() < deadline, "not everything was minted"
-            now = [one["eta_seconds"] for one in self.incidents() if one["eta_at"]]
+            now = [one for one in self.incidents() if (one["estimate"] or "").startswith("Done in")]
             if now and not estimated:
-                estimated, seen.eta_s = time.monotonic(), now[0]
+                estimated, told_s = time.monotonic(), now[0]["eta_seconds"] or 0
+                seen.eta = f"{told_s} s" if told_s else "a few seconds"
             time.sleep(0.1)
         if estimated:
-            seen.took_s = time.monotonic() - estimated
+            seen.took_s = took_s = time.monotonic() - estimated
+            assert not fair or took_s <= 2 * (told_s or FEW_SECONDS), f"{seen.eta} were told, and it took {took_s} s"
+            assert not fair or took_s >= told_s / 2, f"{seen.eta} were told, and it took {took_s} s"
         self.settle()
         self.wait_calm()
 

@@ -72,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ]
     for node_id, (saw, row, database, _short) in _ROWS.items():
         kept = "**no**" if node_id in _FAILED or not saw.checked else "yes"
-        estimate = f"{saw.eta_s} s, {_seconds(saw.took_s)}" if saw.eta_s is not None else ""
+        estimate = f"{saw.eta}, {_seconds(saw.took_s)}" if saw.eta else ""
         times = (_seconds(saw.opened_s), _seconds(saw.told_s), estimate, _seconds(saw.back_s), _seconds(saw.closed_s))
         lines.append("| " + " | ".join((row, database, kept, str(saw.sold), saw.incident, *times)) + " |")
     for line in lines:

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -106,6 +107,39 @@ def test_standby_stalled(arena: Arena, seen: Seen) -> None:
 
 
 @pytest.mark.faults(
+    row="database: primary hanging (SIGSTOP)",
+    short="tests/backend/web/test_truth.py::test_a_silent_database_hangs_no_probe_and_no_status",
+)
+@only_postgresql
+def test_primary_hanging(arena: Arena, seen: Seen) -> None:
+    """No error ever comes: everybody is told all the same, and nothing is asked for in vain."""
+    primary = pair_of(arena).primary
+
+    def meanwhile() -> None:
+        assert httpx.get(arena.platform.url + "/readyz", timeout=10).status_code == 503
+        assert httpx.get(arena.platform.url + "/healthz", timeout=10).status_code == 200
+
+    arena.row(seen, primary.pause, primary.wake, sells=False, crowd=True, meanwhile=meanwhile)
+
+
+@pytest.mark.faults(
+    row="database: takes nothing in (read-only)",
+    short="tests/backend/web/test_truth.py::test_the_status_says_that_nothing_is_sold_while_the_till_can_not_write",
+)
+@only_postgresql
+def test_read_only(arena: Arena, seen: Seen) -> None:
+    url = pair_of(arena).primary.url("postgres")
+
+    def meanwhile() -> None:
+        told = httpx.get(arena.platform.url + "/api/v1/status", timeout=10).json()
+        assert "nothing can be sold" in told["banner"]
+
+    arena.row(
+        seen, lambda: let_write(url, "on"), lambda: let_write(url, "off"), sells=False, crowd=True, meanwhile=meanwhile
+    )
+
+
+@pytest.mark.faults(
     row="database: older backup restored",
     short="tests/backend/ops/test_restore.py::test_seats_minted_after_the_backup_are_not_sold_again",
 )
@@ -135,6 +169,13 @@ def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
     seen.sold += 2
     arena.check()
     seen.checked = True
+
+
+def let_write(url: str, read_only: str) -> None:
+    """As a host does whose disk runs full: every transaction from now on can only read, or not so any more."""
+    with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {read_only}")  # type: ignore[arg-type]
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def cut_connections(url: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backend.ops.estimate import ASSUMED_PER_S, SETTLE_SECONDS, Drain, Sample, seconds_to_drain
+from backend.ops.estimate import ASSUMED_PER_S, FEW_SECONDS, Drain, Sample, seconds_after_return, seconds_to_drain
 
 OUTAGE_MS = 60_000
 FAIR_FROM_S = 4  # remaining; below it the block that is being made is all there is to wait for
@@ -35,7 +35,7 @@ def test_once_two_blocks_took_some_the_estimate_is_within_a_factor_of_two_until_
         remaining_s = (end_ms - sample.at_ms) / 1000
         taken_blocks = (sample.done - 7) // per_block
         if taken_blocks >= 2 and remaining_s >= max(FAIR_FROM_S, block_ms / 1000):
-            estimate = seconds_to_drain(sample.waiting, drain.per_s)
+            estimate = seconds_to_drain(sample.waiting, drain.per_s, block_ms / 1000)
             assert remaining_s / 2 <= estimate <= remaining_s * 2, sample
             judged += 1
     assert judged > 5
@@ -72,5 +72,24 @@ def test_a_backlog_gone_at_once_shows_that_the_chain_is_at_least_so_fast() -> No
     assert drain.per_s >= 10_000
 
 
-def test_a_short_queue_still_needs_its_block() -> None:
-    assert seconds_to_drain(1, ASSUMED_PER_S) == SETTLE_SECONDS + 1
+@pytest.mark.parametrize("backlog", [2, 4, 28])
+def test_a_short_backlog_says_nothing_of_a_long_one(backlog: int) -> None:
+    drain = Drain()
+    for _outage in range(3):
+        for sample in drained(backlog, 14, 1000):
+            drain.note(sample)
+    assert drain.learnt is None
+    assert seconds_to_drain(backlog, drain.per_s, 1.0) <= FEW_SECONDS
+
+
+def test_what_was_learnt_helps_the_next_worker_from_its_first_look() -> None:
+    before = Drain()
+    for sample in drained(300, 10, 1000):
+        before.note(sample)
+    after = Drain(before.learnt)
+    assert seconds_to_drain(300, after.per_s, 1.0) == pytest.approx(30, rel=0.3)
+
+
+def test_a_queue_needs_its_blocks_and_a_node_that_comes_back_is_noticed_after_a_rest() -> None:
+    assert seconds_to_drain(1, ASSUMED_PER_S, 12.0) == 24
+    assert seconds_after_return(1, ASSUMED_PER_S, 12.0) == 28

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from backend.chain import leases
 from backend.db.engine import read
 from backend.db.models import Chain, ChainJob, Diagnosis, Incident, IncidentNote
-from backend.ops.estimate import SETTLE_SECONDS, Drain, Sample, seconds_to_drain
+from backend.ops.estimate import SETTLE_BLOCKS, Drain, Sample, seconds_to_drain
 from backend.ops.health import Health
 from backend.ops.incidents import CLOSE_AFTER_MS, OPEN_AFTER_MS, Memory, OpenIncident, step, troubles_of
 from backend.ops.readings import kept
@@ -76,12 +76,14 @@ def test_the_estimate_is_backlog_by_rate_and_a_block_or_two(waiting: int, per_s:
     for second in range(10):
         drain.note(Sample(1000 * second, round(second * per_s), 10**6))
     assert drain.per_s == pytest.approx(per_s)
-    assert seconds_to_drain(waiting, drain.per_s) == pytest.approx(SETTLE_SECONDS + waiting / per_s, abs=1)
+    assert seconds_to_drain(waiting, drain.per_s, 1.0) == pytest.approx(max(SETTLE_BLOCKS, waiting / per_s), abs=1)
 
 
 def test_idle_time_and_a_standing_node_do_not_slow_the_estimate() -> None:
     drain = Drain()
-    for at, done, waiting in ((0, 0, 200), (1000, 100, 100), (2000, 200, 0), (20_000, 200, 0), (30_000, 200, 900)):
+    for second in range(7):
+        drain.note(Sample(1000 * second, 100 * second, 600 - 100 * second))
+    for at, done, waiting in ((20_000, 600, 0), (30_000, 600, 900)):
         drain.note(Sample(at, done, waiting))
     assert drain.per_s == pytest.approx(100)
 
@@ -167,7 +169,7 @@ def test_a_node_that_dies_and_comes_back_is_one_incident_with_an_estimate(
         None,
     )
     assert incident.facts["waiting"] == 40
-    assert incident.facts["eta_s"] >= SETTLE_SECONDS
+    assert incident.facts["eta_s"] >= SETTLE_BLOCKS
     assert incident.facts["eta_ms"] is None, "nobody knows when the node comes back"
     with engine.begin() as connection:
         connection.execute(update(Diagnosis).values(closed_ms=hand.ms))
@@ -186,6 +188,27 @@ def test_a_node_that_dies_and_comes_back_is_one_incident_with_an_estimate(
             select(IncidentNote.what).where(IncidentNote.incident_id == incident.id).order_by(IncidentNote.id)
         ).all()
     assert told == ["opened", "changed", "closed"]
+
+
+def test_how_fast_the_chain_took_a_backlog_is_known_to_the_worker_that_comes_after_a_restart(
+    engine: Engine, watcher: Watcher, tmp_path: Path, hand: Hand
+) -> None:
+    began = hand.ms
+    with engine.begin() as connection:
+        over = insert(Diagnosis).values(kind="unreachable", detail={}, opened_ms=began, closed_ms=began + 100)
+        connection.execute(over)
+        connection.execute(insert(ChainJob), [mint_job(10, "queued", began + number) for number in range(40)])
+    for number in range(20):  # ten tickets a second
+        look(watcher, hand, 1)
+        with engine.begin() as connection:
+            minted = update(ChainJob).where(ChainJob.key == f"mint:{began + number}")
+            connection.execute(minted.values(state="included"))
+    successor = Watcher(engine, tmp_path, tmp_path / "no.sock", hand, "two")
+    hand.ms += 20_000  # until the lease of the one before has run out
+    look(successor, hand, 1)
+    (incident,) = rows(engine, "chain")
+    assert incident.facts["behind"] == 200
+    assert incident.facts["eta_s"] == pytest.approx(20, rel=0.3)
 
 
 def test_two_watchers_open_one_incident(engine: Engine, watcher: Watcher, tmp_path: Path, hand: Hand) -> None:
