@@ -174,7 +174,7 @@ def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
 def let_write(url: str, read_only: str) -> None:
     """As a host does whose disk runs full: every transaction from now on can only read, or not so any more."""
     with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
-        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {read_only}")  # type: ignore[arg-type]
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {read_only}")
         connection.execute("SELECT pg_reload_conf()")
 
 
