@@ -80,7 +80,7 @@ class Event(Base):
     refund_until_ms: Mapped[int | None] = mapped_column(Millis)  # none: only the organiser refunds
     refund_keep_bps: Mapped[int] = mapped_column(server_default="0")  # of the price, when a buyer gives back
     sale_starts_ms: Mapped[int | None] = mapped_column(Millis)  # before it a presale code is needed; none: at once
-    max_per_buyer: Mapped[int | None]  # tickets of one chain address, held and bought; none: no limit
+    max_per_buyer: Mapped[int | None]  # tickets of one address, chain or mail, held and bought; none: no limit
     custody_address: Mapped[bytes | None] = mapped_column(Address)  # set once the signer has made its key
     file_hash: Mapped[bytes] = mapped_column(Hash32)
     created_ms: Mapped[int] = mapped_column(Millis)
@@ -173,6 +173,8 @@ class Order(Base):
     paid_ms: Mapped[int | None] = mapped_column(Millis)
     extensions: Mapped[int] = mapped_column(server_default="0")  # of the hold
     code_hash: Mapped[bytes | None] = mapped_column(Hash32)  # of the code that was used (`codes`)
+    terms_version: Mapped[str | None] = mapped_column(String(20))  # in force when it was held; none: given away
+    secret_number: Mapped[int] = mapped_column(server_default="0")  # how often its secret was made anew
     __table_args__ = (
         Index(
             "ix_orders_holds",

@@ -86,7 +86,7 @@ class EventPlan:
     refund_until_ms: int | None = None  # buyers give back by themselves until then; none: never
     refund_keep_bps: int = 0  # of the price, kept by the organiser then
     sale_starts_ms: int | None = None  # before it only with a presale code; none: on sale at once
-    max_per_buyer: int | None = None  # tickets of one chain address
+    max_per_buyer: int | None = None  # tickets of one address, on the chain or by mail
     waiting_room: RoomPlan | None = None
 
 

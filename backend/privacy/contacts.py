@@ -96,11 +96,16 @@ def contacts_of(engine: Engine, secret: bytes, order_ids: Sequence[UUID]) -> dic
 
 
 def consent_of(engine: Engine, order_id: UUID) -> tuple[str, bool] | None:
-    """The version of the terms and whether news may be sent; none if nothing was agreed to on our pages."""
-    query = select(OrderConsent.terms_version, OrderConsent.news).where(OrderConsent.order_id == order_id)
+    """The version of the terms and whether news may be sent; none if given away or sold at a counter."""
+    query = (
+        select(Order.terms_version.label("ordered"), OrderConsent.terms_version, OrderConsent.news)
+        .outerjoin(OrderConsent, OrderConsent.order_id == Order.id)
+        .where(Order.id == order_id)
+    )
     with read(engine) as connection:
         row = connection.execute(query).one_or_none()
-    return (row.terms_version, row.news) if row else None
+    version = (row.terms_version or row.ordered) if row else None
+    return (version, bool(row.news)) if row and version else None
 
 
 def orders_by_mail(engine: Engine, secret: bytes, mail: str) -> list[UUID]:

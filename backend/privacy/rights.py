@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
+from backend.db.buyers import BuyerMark
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Event, Order
@@ -16,7 +17,8 @@ from backend.db.privacy import OrderConsent, Person, PersonalField
 from backend.desk import audit
 from backend.errors import refuse
 from backend.i18n import gettext as _
-from backend.privacy.contacts import mail_index, opened_key
+from backend.privacy.buyers import orders_marked
+from backend.privacy.contacts import ORDERS, mail_index, opened_key
 from backend.privacy.sealing import unseal
 from backend.sales.answers import rfc3339
 
@@ -27,13 +29,19 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
     """All personal data kept under this address and what belongs to it, ready for JSON; refuses `unknown_person`."""
     with read(engine) as connection:
         person = connection.execute(select(Person).where(Person.mail_index == mail_index(secret, mail))).one_or_none()
-        if person is None:
+        counted = orders_marked(connection, secret, mail)
+        if person is None and not counted:
             raise _unknown()
-        key = opened_key(secret, person.id, person.key)
-        fields = connection.execute(select(PersonalField).where(PersonalField.person_id == person.id)).all()
-        orders = {UUID(one.row_id) for one in fields}
+        mine = PersonalField.person_id == (person.id if person is not None else None)
+        fields = connection.execute(select(PersonalField).where(mine)).all()
+        orders = {UUID(one.row_id) for one in fields} | counted
         query = (
-            select(Order, Event.name.label("event"), OrderConsent.terms_version, OrderConsent.news)
+            select(
+                Order,
+                Event.name.label("event"),
+                OrderConsent.terms_version.label("agreed_version"),
+                OrderConsent.news,
+            )
             .join(Event, Event.id == Order.event_id)
             .outerjoin(OrderConsent, OrderConsent.order_id == Order.id)
             .where(Order.id.in_(orders))
@@ -41,12 +49,13 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
         )
         rows = connection.execute(query).all()
     told: dict[UUID, dict[str, str]] = {}
+    key = opened_key(secret, person.id, person.key) if person is not None else b""
     for one in fields:
         value = unseal(key, one.sealed, (one.table_name, one.row_id, one.column_name)).decode()
         told.setdefault(UUID(one.row_id), {})[one.column_name] = value
     return {
-        "kept_since": rfc3339(person.created_ms),
-        "kept_until": rfc3339(person.keep_until_ms),
+        "kept_since": rfc3339(person.created_ms) if person is not None else None,
+        "kept_until": rfc3339(person.keep_until_ms) if person is not None else None,
         "orders": [
             {
                 "order_id": str(row.id),
@@ -56,9 +65,10 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
                 "total_minor": row.total_minor,
                 "currency": row.currency,
                 "made_at": rfc3339(row.created_ms),
-                "terms_version": row.terms_version,
+                "terms_version": row.agreed_version or row.terms_version,
                 "news": row.news,
-                **told[row.id],
+                "counted_for_the_limit": row.id in counted,
+                **told.get(row.id, {}),
             }
             for row in rows
         ],
@@ -66,14 +76,16 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
 
 
 def erase_person(engine: Engine, secret: bytes, actor: str, mail: str) -> int:
-    """Forget the person of this address; how many values became unreadable. Refuses `unknown_person`."""
+    """Forget the person of this address; how many values are gone. Refuses `unknown_person`."""
     with engine.begin() as connection:
         _wipe_pages(connection)
         query = select(Person.id).where(Person.mail_index == mail_index(secret, mail))
         person_id = connection.execute(query).scalar_one_or_none()
-        if person_id is None:
+        counted = orders_marked(connection, secret, mail)
+        if person_id is None and not counted:
             raise _unknown()
-        count = _forget(connection, [person_id])
+        connection.execute(delete(BuyerMark).where(BuyerMark.order_id.in_(counted)))
+        count = len(counted) + (_forget(connection, [person_id]) if person_id is not None else 0)
         audit.append(connection, secret, actor, "privacy_erase", "person", values=count)
     _sweep_out(engine)
     return count
@@ -85,6 +97,8 @@ def erase_due(engine: Engine, secret: bytes) -> int:
         _wipe_pages(connection)
         query = select(Person.id).where(Person.keep_until_ms <= now_ms(connection)).limit(AT_ONCE)
         due = list(connection.scalars(query))
+        over = select(Event.id).where(Event.ends_ms <= now_ms(connection))
+        connection.execute(delete(BuyerMark).where(BuyerMark.event_id.in_(over)))  # who bought how much is moot then
         if due:
             count = _forget(connection, due)
             audit.append(connection, secret, "worker", "privacy_retention", "people", people=len(due), values=count)
@@ -95,6 +109,9 @@ def erase_due(engine: Engine, secret: bytes) -> int:
 
 def _forget(connection: Connection, people: list[UUID]) -> int:
     mine = PersonalField.person_id.in_(people)
+    of_orders = PersonalField.table_name == ORDERS
+    orders = {UUID(one) for one in connection.scalars(select(PersonalField.row_id).where(mine, of_orders))}
+    connection.execute(delete(BuyerMark).where(BuyerMark.order_id.in_(orders)))
     count = connection.execute(select(func.count()).select_from(PersonalField).where(mine)).scalar_one()
     connection.execute(delete(PersonalField).where(mine))
     connection.execute(delete(Person).where(Person.id.in_(people)))
@@ -116,7 +133,7 @@ def _sweep_out(engine: Engine) -> None:
             raw.close()
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in ("people", "personal_fields"):
+        for table in ("people", "personal_fields", "buyer_marks"):
             connection.execute(text(f"VACUUM {table}"))
 
 

@@ -49,6 +49,7 @@ def describe_event(engine: Engine, slug: str, *, with_seats: bool = True) -> dic
             "index": event.number,
             "offline_policy": event.offline_policy,
             "max_per_order": event.max_per_order,
+            "max_per_buyer": event.max_per_buyer,
             "sale_starts_at": rfc3339(event.sale_starts_ms) if event.sale_starts_ms is not None else None,
             "before_sale": event.sale_starts_ms is not None and now_ms(connection) < event.sale_starts_ms,
             "hold_seconds": event.hold_seconds,

@@ -25,9 +25,13 @@ ORDER_SCOPE = "order"
 PAYMENT_SCOPE = "payment"
 
 
-def order_secret(installation_secret: bytes, order_id: UUID) -> str:
-    """The bearer secret of an order, 43 characters. Derived, so that a repeated answer needs no stored secret."""
-    mac = hmac.digest(installation_secret, _SECRET_DOMAIN + order_id.bytes, "sha256")
+def order_secret(installation_secret: bytes, order_id: UUID, number: int = 0) -> str:
+    """The bearer secret of an order, 43 characters. Derived, so that a repeated answer needs no stored secret.
+
+    `number`: how often it was made anew (backend.sales.renewing).
+    """
+    again = number.to_bytes(4) if number else b""
+    mac = hmac.digest(installation_secret, _SECRET_DOMAIN + order_id.bytes + again, "sha256")
     return urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
@@ -46,9 +50,11 @@ def hold(
     owner: bytes | None,
     client_key: str,
     code: bytes | None = None,
+    leave: bytes | None = None,
+    terms: str | None = None,
 ) -> dict[str, Any]:
-    """Keep tickets; the first answer, with the order's secret. `order_id` is new, used if the key is."""
-    wish = hold_wish(installation_secret, event_id, order_id, lines, owner, client_key, code)
+    """Keep tickets; the first answer, with the order's secret. The arguments are those of `hold_wish`."""
+    wish = hold_wish(installation_secret, event_id, order_id, lines, owner, client_key, code, leave, terms)
     return held_answer(tills, installation_secret, event_id, tills.of(event_id).ask(wish))
 
 
@@ -60,8 +66,13 @@ def hold_wish(
     owner: bytes | None,
     client_key: str,
     code: bytes | None = None,
+    leave: bytes | None = None,
+    terms: str | None = None,
 ) -> Hold:
-    """What to ask the till for. `order_id` is new, used if the key is."""
+    """What to ask the till for. `order_id` is new, used if the key is.
+
+    `leave`: nonce of the waiting room's pass, if the event has one. `terms`: the version in force.
+    """
     wanted = [[line.class_code, line.quantity, line.seats] for line in lines]
     asked = [wanted, owner.hex() if owner else None, *([code.hex()] if code else [])]
     return Hold(
@@ -71,6 +82,8 @@ def hold_wish(
         owner=owner,
         key=make_key(ORDER_SCOPE, event_id, client_key, asked),
         code=code,
+        leave=leave,
+        terms=terms,
     )
 
 
@@ -109,17 +122,17 @@ def release(tills: Tills, event_id: UUID, order_id: UUID) -> None:
 
 
 def event_of_recent(tills: Tills, installation_secret: bytes, order_id: UUID, secret: str) -> UUID | None:
-    """Whose event the order is, if it was held here lately and the secret opens it; asks nobody."""
+    """Whose event the order is, if it was held here lately and its first secret is shown; asks nobody.
+
+    Good for paying alone: a secret is made anew only for orders that can't be paid any more.
+    """
     event_id = tills.event_of(order_id)
     right = order_secret(installation_secret, order_id)
     return event_id if event_id is not None and hmac.compare_digest(secret.encode(), right.encode()) else None
 
 
-def event_of_order(engine: Engine, tills: Tills, installation_secret: bytes, order_id: UUID, secret: str) -> UUID:
-    """Whose event the order is; refuses (`unknown_order`) what the secret does not open."""
-    event_id = event_of_recent(tills, installation_secret, order_id, secret)
-    if event_id is not None:
-        return event_id
+def event_of_order(engine: Engine, order_id: UUID, secret: str) -> UUID:
+    """Whose event the order is; refuses (`unknown_order`) what the secret does not open now."""
     with read(engine) as connection:
         query = select(Order.event_id, Order.secret_hash).where(Order.id == order_id)
         row = connection.execute(query).one_or_none()

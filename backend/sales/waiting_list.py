@@ -147,7 +147,7 @@ def _standing(connection: Connection, secret: bytes, waiter_id: UUID) -> Standin
         ahead = connection.scalar(select(func.count()).where(before)) or 0
     if row.state == "offered":
         ends = connection.scalar(select(Order.hold_expires_ms).where(Order.id == row.order_id))
-    opened = order_secret(secret, row.order_id) if row.order_id is not None else None
+    opened = order_secret(secret, row.order_id) if row.order_id is not None else None  # dead once made anew
     return Standing(waiter_id, _secret_of(secret, waiter_id), row.state, ahead, row.order_id, opened, ends)
 
 

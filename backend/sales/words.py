@@ -73,6 +73,17 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "seat_taken": lambda one: _("Somebody was faster: %s. Choose other seats") % ", ".join(one["seats"]),
     "extended_enough": lambda _one: _("The time was extended as often as it can be; pay, or give the tickets back"),
     "over_buyers_limit": lambda one: _("One buyer can have %(limit)d tickets of this event; you have %(have)d") % one,
+    "buyer_unknown": lambda one: (
+        ngettext(
+            "One buyer can have %(limit)d ticket of this event: leave your mail address, or order with a wallet",
+            "One buyer can have %(limit)d tickets of this event: leave your mail address, or order with a wallet",
+            one["limit"],
+        )
+        % one
+    ),
+    "pass_used": lambda _one: _(
+        "Your turn in the waiting room was good for one order, and you have it: pay for it, or give it back first"
+    ),
     "unknown_code": lambda _one: _("There is no such code for this event; look for a typing error"),
     "code_used_up": lambda _one: _("This code was used as often as it can be"),
     "code_expired": lambda _one: _("This code is no longer good"),

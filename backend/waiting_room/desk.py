@@ -91,19 +91,23 @@ class Desk:
             raise refuse("unknown_place", _("This is no place in this waiting room; join it again"))
         return self._standing(*self._open_room(event_id), place)
 
-    def require_pass(self, event_id: UUID, token: str | None) -> None:
-        """Refuse who comes to the till past the room (`waiting_room`). Before the start the till itself refuses."""
+    def require_pass(self, event_id: UUID, token: str | None) -> bytes | None:
+        """The pass's nonce, which the till lets be used for one order; none where nobody has to wait.
+
+        Refuses who comes to the till past the room (`waiting_room`). Before the start the till itself refuses.
+        """
         found = self.room(event_id)
         if found is None:
-            return
+            return None
         room, now = found
         if now < room.starts_ms:
-            return
+            return None
         leave = read_pass(self._secret, token) if token is not None else None
         if leave is None or leave.event_id != event_id:
             raise refuse("waiting_room", _("Many want these tickets; take a place in the waiting room first"))
         if now >= leave.expires_ms:
             raise refuse("pass_expired", _("Your turn is over; take another place in the waiting room"))
+        return leave.nonce
 
     def _open_room(self, event_id: UUID) -> tuple[Room, int]:
         found = self.room(event_id)

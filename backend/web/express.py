@@ -123,9 +123,9 @@ class Express:
         parts = self._parts
         event_id = orders.event_of_recent(parts.tills, parts.secret, order_id, secret)
         if event_id is None:
-            ask = partial(orders.event_of_order, parts.engine, parts.tills, parts.secret, order_id, secret)
+            ask = partial(orders.event_of_order, parts.engine, order_id, secret)
             event_id = await _aside(ask, sent)
-        wish = payment_wish(parts, order_id, provider.name, key, wanted)
+        wish = payment_wish(parts, event_id, order_id, provider.name, key, wanted)
         steps = paying(parts.engine, provider, event_id, wish, wanted.token, back_to(parts, order_id))
         paid = await self._walk(steps, parts.tills.of(event_id), sent)
         if isinstance(paid, PaymentView) and paid.state == "succeeded" and paid.body is not None:

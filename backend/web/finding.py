@@ -4,7 +4,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from backend.sales.finding import find_orders
-from backend.sales.orders import order_secret
+from backend.sales.renewing import secret_now
 from backend.web.models import FindIn, FoundOut
 from backend.web.requests import reply, services, takes
 
@@ -20,5 +20,5 @@ def find(slug: str, body: FindIn) -> Response:
     parts = services()
     signature = bytes.fromhex(body.signature.removeprefix("0x"))
     found = find_orders(parts.engine, slug, bytes.fromhex(body.owner[2:]), body.expiry, signature)
-    orders = [{"order_id": str(one), "order_secret": order_secret(parts.secret, one)} for one in found]
+    orders = [{"order_id": str(one), "order_secret": secret_now(parts.engine, parts.secret, one)} for one in found]
     return Response(reply({"orders": orders}), mimetype="application/json")

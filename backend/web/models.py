@@ -36,6 +36,10 @@ class OrderIn(Body):
         default=None, description="a presale code or voucher; capitals, spaces and hyphens make no difference"
     )
 
+    terms_version: Annotated[str, StringConstraints(min_length=1, max_length=20)] | None = Field(
+        default=None, description="the terms that the buyer has agreed to; left out: the version in force is kept"
+    )
+
 
 class PlaceOut(BaseModel):
     """A place in a waiting room. `ahead` is known from the start on; `pass` goes into the header `Waiting-Pass`."""
@@ -90,6 +94,18 @@ class PaymentIn(Body):
 
     method: Label
     token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    mail: Annotated[str, StringConstraints(min_length=3, max_length=254)] | None = Field(
+        default=None,
+        description="the buyer's, needed where the event limits tickets per buyer and the order has no `owner`; "
+        "only a keyed hash of it is kept",
+    )
+
+
+class RenewedOut(BaseModel):
+    """The order's new secret."""
+
+    order_id: str
+    order_secret: str
 
 
 class FindIn(Body):
@@ -314,6 +330,7 @@ class EventOut(EventHeadOut):
     index: int
     offline_policy: Literal["local", "home", "refuse"]
     max_per_order: int
+    max_per_buyer: int | None
     sale_starts_at: str | None = Field(description="before it only with a presale code; null: on sale at once")
     before_sale: bool
     hold_seconds: int

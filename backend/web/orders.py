@@ -10,11 +10,13 @@ from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import Hold, LineWanted, StartPayment
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
+from backend.privacy.buyers import marks_of
 from backend.sales import codes, orders
 from backend.sales.order_view import order_view, paid_answer
 from backend.sales.payments.flow import OTHER_MONEY, PaymentView, pay
+from backend.sales.renewing import renew
 from backend.sales.words import refusal
-from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn
+from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn, RenewedOut
 from backend.web.problems import problem
 from backend.web.requests import bearer, keyed, reply, services, takes
 from backend.web.waiting_room import PASS_HEADER
@@ -84,14 +86,29 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
     provider = parts.shop_payments.get(body.method)
     if provider is None:
         raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.shop_payments)))
-    wish = payment_wish(parts, order_id, provider.name, key, body)
+    wish = payment_wish(parts, event_id, order_id, provider.name, key, body)
     there = back_to(parts, order_id)
     return payment_answer(parts, pay(parts.engine, parts.tills, provider, event_id, wish, body.token, there))
 
 
+@bp.post("/orders/<uuid:order_id>/secret")
+@bp.output(RenewedOut)
+@bp.doc(responses=[400, 401, 404, 409, 422], security="order_secret")
+@keyed(bp)
+def renew_secret(order_id: UUID, key: str) -> Response:
+    """Make the order's secret anew, if somebody else may know it. From then on the old one opens nothing."""
+    parts = services()
+    made = renew(parts.engine, parts.secret, order_id, bearer(), key)
+    return Response(reply({"order_id": str(order_id), "order_secret": made}), mimetype=JSON)
+
+
 def hold_wish(parts: Services, event_id: UUID, key: str, body: OrderIn, leave: str | None) -> Hold:
     """What the buyer wants of the till; refuses who comes past the waiting room. `leave`: the room's pass."""
-    parts.rooms.require_pass(event_id, leave)
+    nonce = parts.rooms.require_pass(event_id, leave)
+    terms = parts.settings.terms_version
+    if body.terms_version not in (None, terms):
+        sentence = _("The terms are at version %s now; read them, agree to them, and order again")
+        raise refuse("terms_changed", sentence % terms, terms_version=terms)
     return orders.hold_wish(
         parts.secret,
         event_id,
@@ -100,13 +117,18 @@ def hold_wish(parts: Services, event_id: UUID, key: str, body: OrderIn, leave: s
         bytes.fromhex(body.owner[2:]) if body.owner else None,
         key,
         codes.hash_code(event_id, body.code) if body.code is not None else None,
+        nonce,
+        terms,
     )
 
 
-def payment_wish(parts: Services, order_id: UUID, method: str, key: str, body: PaymentIn) -> StartPayment:
+def payment_wish(
+    parts: Services, event_id: UUID, order_id: UUID, method: str, key: str, body: PaymentIn
+) -> StartPayment:
     """The payment that the buyer wants to make."""
     digest = orders.make_key(orders.PAYMENT_SCOPE, order_id, key, [body.method, body.token])
-    return StartPayment(order_id, new_id(int(parts.clock() * 1000)), method, digest)
+    marks = marks_of(parts.secret, event_id, body.mail) if body.mail else ()
+    return StartPayment(order_id, new_id(int(parts.clock() * 1000)), method, digest, marks)
 
 
 def back_to(parts: Services, order_id: UUID) -> str:
@@ -116,8 +138,7 @@ def back_to(parts: Services, order_id: UUID) -> str:
 
 def _opened(order_id: UUID) -> UUID:
     """The event of the order, if the request carries the order's secret."""
-    parts = services()
-    return orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, bearer())
+    return orders.event_of_order(services().engine, order_id, bearer())
 
 
 def payment_answer(parts: Services, paid: PaymentView | No) -> Response:

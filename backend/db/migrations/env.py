@@ -2,9 +2,9 @@
 
 from alembic import context
 
-from backend.db import chain_money, desk, drains, models, payments, privacy, restores
+from backend.db import buyers, chain_money, desk, drains, models, payments, privacy, restores
 
-TABLES = (models, chain_money, desk, drains, payments, privacy, restores)  # the modules that describe the schema
+TABLES = (models, buyers, chain_money, desk, drains, payments, privacy, restores)  # what describes the schema
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=models.Base.metadata, render_as_batch=True)

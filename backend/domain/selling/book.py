@@ -21,6 +21,8 @@ class Book:
         self.changes = Changes()
         self.codes = dict(facts.codes)
         self.owned = dict(facts.owned)
+        self.passes = dict(facts.passes)
+        self.marked = {mark: dict(orders) for mark, orders in facts.marked.items()}
         self._left = {one.number: one.capacity - one.held - one.sold for one in facts.event.classes}
         self._seats = facts.seats
         self._free: dict[int, bytearray] = {}  # copied when first changed

@@ -121,3 +121,5 @@ class Facts:
     seats: SeatFacts = NO_SEATS
     codes: Mapping[bytes, CodeFacts] = field(default_factory=dict)  # by hash
     owned: Mapping[bytes, int] = field(default_factory=dict)  # tickets held or bought before, by owner
+    passes: Mapping[bytes, UUID] = field(default_factory=dict)  # nonce -> the live order it was used for
+    marked: Mapping[bytes, Mapping[UUID, int]] = field(default_factory=dict)  # buyer's mark -> order -> tickets

@@ -18,7 +18,8 @@ def hold(book: Book, request: Hold) -> Outcome:
     known = used_before(book, request.key)
     if known:
         return known
-    refusal = _not_on_sale(book) or why_code_refused(book, request) or _over_limit(book, request)
+    refusal = _not_on_sale(book) or _pass_used(book, request) or why_code_refused(book, request)
+    refusal = refusal or _over_limit(book, request)
     if refusal:
         return refusal
     lines = _lines(book, request)
@@ -40,7 +41,10 @@ def hold(book: Book, request: Hold) -> Outcome:
         hold_expires_ms=book.now_ms + (request.keep_ms or book.event.hold_ms),
         key=request.key,
         code=request.code,
+        terms=request.terms,
     )
+    if request.leave is not None:
+        book.passes[request.leave] = book.changes.passes[request.leave] = request.order_id
     book.changes.held.append(held)
     book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.order_id)
     book.orders[held.order_id] = OrderFacts(
@@ -124,6 +128,13 @@ def _not_on_sale(book: Book) -> No | None:
     if event.state != "on_sale" or event.custody is None:
         return No("not_on_sale")
     return None
+
+
+def _pass_used(book: Book, request: Hold) -> No | None:
+    """A pass is good for one order; one that ended unpaid gives it back."""
+    if request.leave is None or request.leave not in book.passes:
+        return None
+    return No("pass_used", {"order_id": str(book.passes[request.leave])})
 
 
 def _over_limit(book: Book, request: Hold) -> No | None:

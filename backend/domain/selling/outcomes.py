@@ -22,6 +22,7 @@ class Held:
     hold_expires_ms: int
     key: Key
     code: bytes | None = None
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,8 @@ class Changes:
     stock: dict[int, tuple[int, int]] = field(default_factory=dict)  # class -> more held, more sold
     claimed: dict[int, UUID] = field(default_factory=dict)  # seat number -> order
     freed: dict[int, UUID] = field(default_factory=dict)  # seat number -> order that held it
+    passes: dict[bytes, UUID] = field(default_factory=dict)  # nonce -> order
+    marks: set[tuple[UUID, bytes]] = field(default_factory=set)  # order, mark of its buyer
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ def start_payment(book: Book, request: StartPayment) -> Outcome:
         return No(STATE_REFUSALS[order.state])
     if book.now_ms >= order.hold_expires_ms:
         return No("hold_expired")
-    if has_open_payment(book, order):
-        return No("payment_under_way")
+    refusal = No("payment_under_way") if has_open_payment(book, order) else _over_buyers_limit(book, order, request)
+    if refusal is not None:
+        return refusal
     started = Started(
         request.payment_id, order.id, request.provider, order.total_minor, book.event.currency, request.key
     )
@@ -29,6 +30,24 @@ def start_payment(book: Book, request: StartPayment) -> Outcome:
     book.payments[request.payment_id] = PaymentFacts(request.payment_id, order.id, "started", provider=request.provider)
     book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.payment_id)
     return started
+
+
+def _over_buyers_limit(book: Book, order: OrderFacts, request: StartPayment) -> No | None:
+    """A guest is known by what is left when paying; a wallet was counted when it ordered."""
+    limit = book.event.max_per_buyer
+    if limit is None or request.marks is None or order.owner is not None:
+        return None
+    if not request.marks:
+        return No("buyer_unknown", {"limit": limit})
+    wanted = sum(line.quantity for line in order.lines)
+    for mark in request.marks:
+        orders = book.marked.setdefault(mark, {})
+        have = sum(count for one, count in orders.items() if one != order.id)
+        if have + wanted > limit:
+            return No("over_buyers_limit", {"limit": limit, "have": have})
+        orders[order.id] = wanted
+        book.changes.marks.add((order.id, mark))
+    return None
 
 
 def settle(book: Book, request: Settle) -> Outcome:

@@ -36,6 +36,8 @@ class Hold:
     key: Key
     code: bytes | None = None  # hash of a presale code or voucher
     given: bool = False  # by the organiser, for nothing and without the limits
+    leave: bytes | None = None  # nonce of the waiting room's pass: good for one order
+    terms: str | None = None  # version that is agreed to by ordering
     keep_ms: int | None = None  # an offer to somebody on the waiting list: goes before the public, and lasts longer
 
 
@@ -47,6 +49,7 @@ class StartPayment:
     payment_id: UUID
     provider: str
     key: Key
+    marks: tuple[bytes, ...] | None = None  # who buys (backend.privacy.buyers); none: at a counter, without limits
 
 
 @dataclass(frozen=True, slots=True)

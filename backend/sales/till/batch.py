@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from backend.domain.selling import decide
 from backend.domain.selling.facts import EventFacts, Facts, SeatFacts
 from backend.domain.selling.outcomes import Again, Decision, Held, No, Outcome, Paid
-from backend.domain.selling.requests import Expire, Hold, Request
+from backend.domain.selling.requests import Expire, Hold, Request, StartPayment
 from backend.killpoints import reach
 from backend.sales.answers import held_body, paid_body
 from backend.sales.till import reading
@@ -95,6 +95,8 @@ class _Desk:
         codes = {code for code in used if code is not None}
         limited = self._event.max_per_buyer is not None
         owners = {one.owner for one in holds if one.owner is not None} if limited else set()
+        passes = {one.leave for one in holds if one.leave is not None}
+        marks = {mark for one in requests if limited and isinstance(one, StartPayment) for mark in one.marks or ()}
         facts = Facts(
             self._event,
             found.orders,
@@ -102,6 +104,8 @@ class _Desk:
             found.keys,
             codes=reading.read_codes(connection, self._event.id, codes),
             owned=reading.read_owned(connection, self._event.id, owners),
+            passes=reading.read_passes(connection, self._event.id, passes, self.now_ms),
+            marked=reading.read_marked(connection, self._event.id, marks),
         )
         named = {seat for order in facts.orders.values() for line in order.lines for seat in line.seats}
         reloaded = False

@@ -9,11 +9,13 @@ from flask.typing import ResponseReturnValue
 from backend.desk.finding import event_and_order
 from backend.errors import refuse
 from backend.i18n import gettext as _
+from backend.sales.renewing import renew_at_desk
 from backend.web.desk.guard import needs, note, see_other
 from backend.web.desk.receipts import receipt_page
 from backend.web.requests import services
 
 TROUBLES = ("dead_phone", "lost_phone", "lost_key")
+STOLEN = ("lost_phone",)  # whoever has that phone must not get new codes with its receipt
 CHECKS = ("receipt", "mail_address", "bank_statement", "identity_card")  # what the buyer showed
 
 
@@ -31,5 +33,8 @@ def hand_over(order_id: UUID) -> ResponseReturnValue:
     if trouble not in TROUBLES or not checked or not set(checked) <= set(CHECKS):
         flash(_("Say what is wrong, and what the buyer showed you"))
         return see_other(f"/desk/orders/{order_id}#help")
+    if trouble in STOLEN:
+        parts = services()
+        renew_at_desk(parts.engine, parts.secret, order_id)
     note("help", f"order:{order_id}", trouble=trouble, checked=sorted(checked))
     return receipt_page(order_id)

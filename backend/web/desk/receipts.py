@@ -11,7 +11,7 @@ from flask import render_template
 
 from backend.desk.events import desk_event
 from backend.sales.order_view import order_view
-from backend.sales.orders import order_secret
+from backend.sales.renewing import secret_now
 from backend.web.desk.pictures import qr_picture
 from backend.web.pages.order import RECEIPT_MARK
 from backend.web.requests import services
@@ -23,6 +23,6 @@ def receipt_page(order_id: UUID) -> str:
     order = order_view(parts.engine, order_id)
     event = desk_event(parts.engine, order["event"])
     url = parts.settings.public_url
-    receipt = f"{RECEIPT_MARK} {url} {order_id} {order_secret(parts.secret, order_id)}"
+    receipt = f"{RECEIPT_MARK} {url} {order_id} {secret_now(parts.engine, parts.secret, order_id)}"
     picture = qr_picture(f"{url}/orders#{quote(receipt)}")
     return render_template("desk/receipt.html", order=order, event=event, receipt=receipt, picture=picture)

@@ -44,8 +44,7 @@ def opened(order_id: UUID) -> tuple[UUID, str]:
     if mine is None:
         sentence = _("An order opens only in the browser that bought it, or with its receipt")
         raise refuse("order_not_here", sentence)
-    parts = services()
-    return event_of_order(parts.engine, parts.tills, parts.secret, order_id, mine.secret), mine.secret
+    return event_of_order(services().engine, order_id, mine.secret), mine.secret
 
 
 def remember(answer: Response, order_id: UUID, secret: str, form: str = "") -> None:

@@ -18,6 +18,7 @@ from backend.domain.selling.requests import StartPayment
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.notices.order_outbox import ask_recovery, want_receipt
+from backend.privacy.buyers import marks_of
 from backend.privacy.contacts import Contact, agree, checked_contact, keep_contact, mail_index
 from backend.privacy.recovery import MARK, use_code
 from backend.sales import orders
@@ -27,6 +28,7 @@ from backend.sales.order_view import order_view
 from backend.sales.payments.flow import PaymentView, ask_again, open_payment, pay, stop_paying
 from backend.sales.payments.interface import AWAITING_BUYER, Provider
 from backend.sales.refunds import preview, refunds_of
+from backend.sales.renewing import renew, secret_now
 from backend.sales.till.till import Tills
 from backend.sales.words import in_words, refusal
 from backend.web.pages.mine import opened, orders_here, remember
@@ -51,6 +53,7 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/orders/<uuid:order_id>/paid", view_func=came_back)
     bp.add_url_rule("/orders/<uuid:order_id>/extend", view_func=extend, methods=["POST"])
     bp.add_url_rule("/orders/<uuid:order_id>/release", view_func=give_back, methods=["POST"])
+    bp.add_url_rule("/orders/<uuid:order_id>/renew", view_func=make_new_link, methods=["POST"])
     bp.add_url_rule("/wallet/orders", view_func=hand_over)
     bp.add_url_rule("/terms", view_func=terms)
 
@@ -68,7 +71,7 @@ def open_receipt() -> ResponseReturnValue:
     try:
         order_id, secret = _receipt(text)
         parts = services()
-        orders.event_of_order(parts.engine, parts.tills, parts.secret, order_id, secret)
+        orders.event_of_order(parts.engine, order_id, secret)
     except Refused as refused:
         return _orders_page(text, in_words(refused).refusal), HTTPStatus.CONFLICT
     answer = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
@@ -99,7 +102,7 @@ def _open_by_code(code: str) -> ResponseReturnValue:
         flash(_("This code was used, or is too old; ask for another one"))
     answer = redirect("/orders", HTTPStatus.SEE_OTHER)
     for one in reversed(found):
-        remember(answer, one, orders.order_secret(parts.secret, one))
+        remember(answer, one, secret_now(parts.engine, parts.secret, one))
     return answer
 
 
@@ -139,6 +142,7 @@ def facts(order_id: UUID) -> dict[str, Any]:
         "names": {one["code"]: one["name"] for one in event["classes"]} if event else {},
         "prices": {one["code"]: one["price_minor"] for one in event["classes"]} if event else {},
         "refunds": refunds_of(engine, order_id) if found["tickets"] else [],
+        "max_per_buyer": event["max_per_buyer"] if event else None,
         "left_ms": head.left_ms,
         "paying": (found["payment"] or {}).get("state") in PAYING and found["state"] != "paid",
         "elsewhere": (found["payment"] or {}).get("reason") == AWAITING_BUYER,
@@ -157,12 +161,13 @@ def pay_order(order_id: UUID) -> ResponseReturnValue:
         flash(_("Choose how to pay"))
         return there
     try:
+        marks = marks_of(parts.secret, event_id, request.form.get("mail", ""))
         _keep_what_was_left(order_id)
     except Refused as refused:
         flash(refused.refusal.sentence)
         return there
     key = orders.make_key(orders.PAYMENT_SCOPE, order_id, form, [method, token])
-    started = StartPayment(order_id, new_id(int(parts.clock() * 1000)), provider.name, key)
+    started = StartPayment(order_id, new_id(int(parts.clock() * 1000)), provider.name, key, marks)
     try:
         back_to = f"{parts.settings.public_url}/orders/{order_id}/paid"
         paid = pay(parts.engine, parts.tills, provider, event_id, started, token, back_to)
@@ -247,6 +252,23 @@ def give_back(order_id: UUID) -> ResponseReturnValue:
     except Refused as refused:
         flash(in_words(refused).refusal.sentence)
     return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+
+
+def make_new_link(order_id: UUID) -> ResponseReturnValue:
+    """A new secret for the order, in this browser; the old receipt opens nothing any more."""
+    _event_id, secret = opened(order_id)
+    there = redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+    form = request.form.get("form", "")
+    if not form:
+        return there
+    try:
+        made = renew(services().engine, services().secret, order_id, secret, form)
+    except Refused as refused:
+        flash(refused.refusal.sentence)
+        return there
+    flash(_("The order has a new link. The old receipt opens it no more; keep the new one"))
+    remember(there, order_id, made)
+    return there
 
 
 def hand_over() -> ResponseReturnValue:

@@ -77,10 +77,13 @@ def choose(slug: str) -> ResponseReturnValue:
     try:
         lines = _wanted(found, request.form)
         event_id = UUID(found["id"])
-        parts.rooms.require_pass(event_id, request.cookies.get(PASS_COOKIE))
+        leave = parts.rooms.require_pass(event_id, request.cookies.get(PASS_COOKIE))
         order_id = new_id(int(parts.clock() * 1000))
         code = _code(event_id, request.form)
-        held = orders.hold(parts.tills, parts.secret, event_id, order_id, lines, None, _key(form, lines, code), code)
+        key, terms = _key(form, lines, code), parts.settings.terms_version
+        if leave is not None:  # a pass is good for one order: another choice takes the place of the one before
+            _replace(event_id, order_id, form)
+        held = orders.hold(parts.tills, parts.secret, event_id, order_id, lines, None, key, code, leave, terms)
     except Refused as refused:
         return _page(_found(slug), request.form, form, in_words(refused).refusal)
     held_id = UUID(held["order_id"])
