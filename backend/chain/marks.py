@@ -73,12 +73,6 @@ def enqueue_marks(connection: Connection, event_id: UUID, token_ids: Collection[
     return len(fresh)
 
 
-def is_pending(connection: Connection, event_id: UUID, token_id: int) -> Status | None:
-    """The status that was asked for last and is not on the chain yet."""
-    last = _last_marks(connection, event_id, [token_id]).get(token_id)
-    return Status(last.status) if last is not None and last.state in NOT_BACK else None
-
-
 def mend_marks(connection: Connection, job: Row[Any]) -> bool:
     """Take out of a job that fails what the chain will never take again; whether the job is still needed.
 

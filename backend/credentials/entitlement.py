@@ -17,8 +17,12 @@ def why_not_entitled(order: Row[Any], ticket: Row[Any], event: Row[Any], now_ms:
     if order.state != "paid":
         return Refusal("order_not_paid", _("The order is not paid, or no longer"), {"state": order.state})
     if ticket.state != "valid":
-        return Refusal("ticket_not_valid", _("The ticket is no longer valid"), {"state": ticket.state})
+        return not_valid(ticket.state)
     return _why_event_not_ahead(event, now_ms) or _why_not_ready(ticket, step)
+
+
+def not_valid(state: str) -> Refusal:
+    return Refusal("ticket_not_valid", _("The ticket is no longer valid"), {"state": state})
 
 
 def _why_event_not_ahead(event: Row[Any], now_ms: int) -> Refusal | None:

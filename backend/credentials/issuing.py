@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from backend.clock import Clock
 from backend.credentials.binding import BindableTicket, binding_of, check_owner, check_request, is_repeat
 from backend.credentials.eip712 import sign_binding
-from backend.credentials.entitlement import why_not_entitled
+from backend.credentials.entitlement import not_valid, why_not_entitled
 from backend.credentials.keystore import KeyRole, KeyStore, PrivateKey
 from backend.credentials.limits import EventRate, WrongSecrets
 from backend.credentials.messages import BindingRequest, IssuedCredential
@@ -96,6 +96,8 @@ class _Issue:
         owner = effective_owner(self.connection, self.ticket)
         if isinstance(owner, Refusal):
             raise Refused(owner)
+        if owner.stopped is not None:
+            raise Refused(not_valid(owner.stopped))
         bindable = BindableTicket(
             platform_id=self.platform_id,
             event_tag=self.event.tag,

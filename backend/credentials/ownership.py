@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from backend.credentials.ticket_status import stopped_on_chain
 from backend.db.models import Chain, Token
 from backend.errors import Refusal
 from backend.i18n import gettext as _
@@ -14,25 +15,29 @@ MOVE_RETRY_SECONDS = 5  # a few blocks
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The effective owner's 20-byte address, and how often the ticket has moved."""
+    """The effective owner's 20-byte address, how often the ticket has moved, and `stopped_on_chain` of it."""
 
     address: bytes
     epoch: int
+    stopped: str | None = None
 
 
 def effective_owner(connection: Connection, ticket: Row[Any]) -> Owner | Refusal:
     """Final + pending (design 3). A move that is on the chain but not final yet has no owner to issue to."""
     token = connection.execute(
-        select(Token.owner, Token.epoch, Token.changed_block).where(
+        select(Token.owner, Token.epoch, Token.status, Token.changed_block).where(
             Token.event_id == ticket.event_id, Token.token_id == ticket.token_id
         )
     ).one_or_none()
-    if token is None or token.epoch <= ticket.epoch:
+    if token is None:
         return Owner(ticket.owner, ticket.epoch)
+    stopped = stopped_on_chain(token.status)
+    if token.epoch <= ticket.epoch:
+        return Owner(ticket.owner, ticket.epoch, stopped)
     if token.changed_block > final_block(connection):
         sentence = _("The ticket is changing hands; try again when the chain has confirmed it")
         return Refusal("move_not_final", sentence, {"retry_after": MOVE_RETRY_SECONDS})
-    return Owner(token.owner, token.epoch)
+    return Owner(token.owner, token.epoch, stopped)
 
 
 def final_block(connection: Connection) -> int:

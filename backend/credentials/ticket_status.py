@@ -1,4 +1,7 @@
-"""A ticket's two bits as gates are told them: what is pending in the database on top of what the chain says."""
+"""What a ticket is worth: what is pending in the database on top of what the chain says (design 3).
+
+Gates are told two bits (`bundle_status`), people a word (`effective_state`).
+"""
 
 from credential.bundle import Status
 
@@ -8,6 +11,7 @@ _PENDING = {
     "revoked": Status.REVOKED,
     "suspended": Status.SUSPENDED,
 }
+_STOPPED = {Status.REVOKED: "revoked", Status.SUSPENDED: "suspended"}
 _STRICTEST_FIRST = (Status.REVOKED, Status.REDEEMED, Status.SUSPENDED)
 
 
@@ -19,3 +23,15 @@ def bundle_status(ticket_state: str, token_status: int | None, has_entered: bool
         Status.REDEEMED if has_entered else Status.VALID,
     }
     return next((status for status in _STRICTEST_FIRST if status in words), Status.VALID)
+
+
+def effective_state(ticket_state: str, token_status: int | None) -> str:
+    """The database's word, unless the chain stopped a ticket that is good there. A used ticket is still a good one."""
+    if ticket_state not in ("valid", "suspended"):
+        return ticket_state
+    return stopped_on_chain(token_status) or ticket_state
+
+
+def stopped_on_chain(token_status: int | None) -> str | None:
+    """`revoked` or `suspended` where the chain says so, whoever told it."""
+    return _STOPPED.get(Status(token_status or 0))

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Select, and_, func, select
 
+from backend.credentials.ticket_status import effective_state
 from backend.db.engine import read
-from backend.db.models import GateRecord, Order, Seat, Ticket, TicketClass
+from backend.db.models import GateRecord, Order, Seat, Ticket, TicketClass, Token
 from backend.privacy.contacts import contacts_of
 from backend.sales.answers import rfc3339
 
@@ -82,12 +83,14 @@ def _query(event_id: UUID) -> Select[Any]:
             TicketClass.name,
             Seat.label,
             Ticket.state,
+            Token.status.label("on_chain"),
             Ticket.sold_ms,
             entered.label("entered_s"),
         )
         .join(Order, Order.id == Ticket.order_id)
         .join(TicketClass, and_(TicketClass.event_id == Ticket.event_id, TicketClass.number == Ticket.class_number))
         .outerjoin(Seat, and_(Seat.event_id == Ticket.event_id, Seat.number == Ticket.seat_number))
+        .outerjoin(Token, and_(Token.event_id == Ticket.event_id, Token.token_id == Ticket.token_id))
         .where(Ticket.event_id == event_id)
     )
 
@@ -98,7 +101,7 @@ def _attendee(row: Any) -> Attendee:  # noqa: ANN401 - a row of the query above
         row.order_id,
         row.name,
         row.label,
-        row.state,
+        effective_state(row.state, row.on_chain),
         rfc3339(row.sold_ms),
         rfc3339(row.entered_s * 1000) if row.entered_s is not None else None,
     )

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, and_, func, select
 
+from backend.credentials.ticket_status import effective_state
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import GateRecord, Stock, Ticket
+from backend.db.models import GateRecord, Stock, Ticket, Token
+from backend.domain.selling.refunding import GOOD
 from backend.sales.answers import rfc3339
 
 MINUTE_MS = 60_000
@@ -45,8 +47,7 @@ def figures(engine: Engine, event_id: UUID) -> Figures:
         stock = connection.execute(
             select(func.sum(Stock.capacity), func.sum(Stock.held)).where(Stock.event_id == event_id)
         ).one()
-        by_state = select(Ticket.state, func.count()).where(Ticket.event_id == event_id).group_by(Ticket.state)
-        states = {row[0]: int(row[1]) for row in connection.execute(by_state)}
+        good, gone = _good_and_gone(connection, event_id)
         first_sale = connection.scalar(select(func.min(Ticket.sold_ms)).where(Ticket.event_id == event_id))
         at_entry = (GateRecord.event_id == event_id, GateRecord.admits)
         first_entry = connection.scalar(select(func.min(GateRecord.at_s)).where(*at_entry))
@@ -65,16 +66,24 @@ def figures(engine: Engine, event_id: UUID) -> Figures:
             begin = (GateRecord.at_s - GateRecord.at_s % seconds).label("begin")
             query = select(begin, func.count()).where(*at_entry).group_by(begin)
             entries = {int(at) * 1000: count for at, count in connection.execute(query)}
-    good = sum(states.get(state, 0) for state in ("valid", "suspended"))
     return Figures(
         capacity=int(stock[0] or 0),
         held=int(stock[1] or 0),
         good=good,
-        gone=sum(states.values()) - good,
+        gone=gone,
         entered=int(entered or 0),
         sales=series(sales, sale_step),
         entries=series(entries, entry_step),
     )
+
+
+def _good_and_gone(connection: Connection, event_id: UUID) -> tuple[int, int]:
+    same = and_(Token.event_id == Ticket.event_id, Token.token_id == Ticket.token_id)
+    query = select(Ticket.state, Token.status, func.count()).outerjoin(Token, same).where(Ticket.event_id == event_id)
+    counts = {True: 0, False: 0}
+    for state, on_chain, count in connection.execute(query.group_by(Ticket.state, Token.status)):
+        counts[effective_state(state, on_chain) in GOOD] += int(count)
+    return counts[True], counts[False]
 
 
 def step_for(span_ms: int) -> int:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, select
 
+from backend.credentials.ticket_status import effective_state
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import (
@@ -115,6 +116,7 @@ def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
             ChainJob.state.label("job_state"),
             ChainJob.tx_hash,
             Token.minted_block,
+            Token.status.label("on_chain"),
         )
         .join(TicketClass, and_(TicketClass.event_id == Ticket.event_id, TicketClass.number == Ticket.class_number))
         .outerjoin(Seat, and_(Seat.event_id == Ticket.event_id, Seat.number == Ticket.seat_number))
@@ -138,7 +140,7 @@ def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
             "class": row.code,
             "zone": row.zone,
             "seat": row.label,
-            "state": row.state,
+            "state": effective_state(row.state, row.on_chain),
             "stage": _stage(row),
             "token_id": row.token_id,
             "tx_hash": _hex(row.tx_hash or hashes.get(row.job)),

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, true, update
 
+from backend.credentials.ticket_status import stopped_on_chain
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import (
@@ -177,6 +178,7 @@ def sold_tickets(connection: Connection, order_id: UUID) -> list[SoldTicket]:
             row.state,
             bool(row.entered) or row.status == REDEEMED,
             bool(row.moved),
+            stopped_on_chain(row.status),
         )
         for row in connection.execute(query)
     ]

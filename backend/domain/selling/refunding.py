@@ -23,7 +23,8 @@ class SoldTicket:
     """A ticket of the order.
 
     `entered`: a gate has let it in, or the chain says it was redeemed. `moved`: the chain says that it is somebody
-    else's than who bought it, be the move final or not: what the buyer could give back is theirs no more.
+    else's than who bought it, be the move final or not: what the buyer could give back is theirs no more. `stopped`:
+    the chain says `revoked` or `suspended`; then only the organiser gives it back.
     """
 
     id: UUID
@@ -34,6 +35,7 @@ class SoldTicket:
     state: str  # valid | refunded | revoked | suspended
     entered: bool
     moved: bool = False
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def self_service_until(terms: Terms) -> int | None:
 
 def _chosen(tickets: Sequence[SoldTicket], wanted: Sequence[UUID] | None, by: By) -> list[SoldTicket] | No:
     if wanted is None:
-        theirs = [one for one in tickets if by == ORGANISER or not one.moved]
+        theirs = [one for one in tickets if by == ORGANISER or not (one.moved or one.stopped)]
         chosen = [one for one in theirs if one.state in GOOD and not one.entered]
         return chosen or No("nothing_to_refund")
     by_id = {one.id: one for one in tickets}
@@ -109,8 +111,10 @@ def _why_not(chosen: Sequence[SoldTicket], by: By, terms: Terms, now_ms: int) ->
         return No("ticket_used")
     if by == BUYER and any(one.moved for one in chosen):
         return No("ticket_moved")
-    if any(one.state not in (GOOD if by == ORGANISER else ("valid",)) for one in chosen):
-        return No("ticket_not_valid", {"state": next(one.state for one in chosen if one.state != "valid")})
+    returnable = GOOD if by == ORGANISER else ("valid",)
+    gone = next((word for one in chosen if (word := _word_for(one, by)) not in returnable), None)
+    if gone is not None:
+        return No("ticket_not_valid", {"state": gone})
     if by == BUYER and terms.event_state != "cancelled":
         until = self_service_until(terms)
         if until is None:
@@ -118,3 +122,8 @@ def _why_not(chosen: Sequence[SoldTicket], by: By, terms: Terms, now_ms: int) ->
         if now_ms >= until:
             return No("refund_closed")
     return None
+
+
+def _word_for(ticket: SoldTicket, by: By) -> str:
+    """The ticket's state; for the buyer the chain's word is in it."""
+    return ticket.stopped if by == BUYER and ticket.state == "valid" and ticket.stopped else ticket.state

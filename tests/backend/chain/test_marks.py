@@ -9,7 +9,7 @@ from backend.chain import abi, marks
 from backend.chain.batcher import close_batches
 from backend.chain.calldata import mark_calldata, status_words
 from backend.chain.key_jobs import mirror_keys
-from backend.chain.marks import ask_for_marks, enqueue_marks, is_pending
+from backend.chain.marks import ask_for_marks, enqueue_marks
 from backend.db.models import Batch, ChainJob, ChainMark, Gate, GateRecord, KeyList, Stock, Ticket, Token
 from credential.keylist import KeyEntry, Reason, Role
 from credential.tickets import Status
@@ -139,8 +139,6 @@ def test_a_ticket_is_suspended_reinstated_and_suspended_again(platform: ChainPla
     for state, status in (("suspended", Status.SUSPENDED), ("valid", Status.VALID), ("suspended", Status.SUSPENDED)):
         mark_state(platform, ticket, state)
         assert ask_for_marks(platform.engine) == 1
-        with platform.engine.connect() as connection:
-            assert is_pending(connection, platform.event_id, token_of(platform, ticket)) is status
         until(platform, ticket, status)
     assert len(jobs(platform, "suspend")) == 2
 

@@ -439,7 +439,9 @@ def test_a_runaway_caller_is_slowed_down() -> None:
 # --- moves and withdrawn codes ----------------------------------------------------------------------------------------
 
 
-def moved(world: World, sold: Sold, new_owner: bytes, *, block: int, final: int) -> None:
+def moved(
+    world: World, sold: Sold, new_owner: bytes, *, block: int, final: int, epoch: int = 1, status: int = 0
+) -> None:
     row = world.ticket(sold.tickets[0])
     with world.engine.begin() as connection:
         connection.execute(
@@ -461,8 +463,8 @@ def moved(world: World, sold: Sold, new_owner: bytes, *, block: int, final: int)
                 event_id=world.event_id,
                 token_id=row.token_id,
                 owner=new_owner,
-                epoch=1,
-                status=0,
+                epoch=epoch,
+                status=status,
                 minted_block=1,
                 changed_block=block,
             )
@@ -491,6 +493,14 @@ def test_a_move_that_is_not_final_has_nobody_to_issue_to(world: World) -> None:
     code, details = refusal(world, sold, world.request(sold))
     assert code == "move_not_final"
     assert details["retry_after"] >= 1
+
+
+@pytest.mark.parametrize(("status", "word"), [(2, "revoked"), (3, "suspended")])
+def test_a_ticket_stopped_on_the_chain_alone_gets_no_code(world: World, status: int, word: str) -> None:
+    sold = world.sell(wallet=True)
+    assert sold.account
+    moved(world, sold, address_of(sold.account), block=10, final=10, epoch=0, status=status)
+    assert refusal(world, sold, world.request(sold)) == ("ticket_not_valid", {"state": word})
 
 
 def test_a_withdrawn_code_is_not_given_out_again(world: World) -> None:

@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, insert, update
 
-from backend.db.models import Event, GateRecord, Ticket, TicketClass
+from backend.db.models import Event, GateRecord, Ticket, TicketClass, Token
 from backend.desk.attendees import attendees, csv_lines, export
 from backend.desk.figures import MAX_STEPS, MINUTE_MS, STEPS_MS, figures, series, step_for
+from credential.bundle import Status
 from tests.support.rows import CUSTODY, add_event, add_paid_tickets
 
 
@@ -61,6 +62,21 @@ def test_figures_add_up(engine: Engine) -> None:
     assert found.entries[-1].total == 3
 
 
+def test_a_ticket_that_the_chain_revoked_is_no_good_ticket_at_the_desk(engine: Engine) -> None:
+    with engine.begin() as connection:
+        event_id = add_event(connection, (100,))
+        tickets = add_paid_tickets(connection, event_id, [CUSTODY] * 3)
+        for number, (ticket, status) in enumerate(
+            zip(tickets, (Status.VALID, Status.REVOKED, Status.REDEEMED), strict=True)
+        ):
+            connection.execute(update(Ticket).where(Ticket.id == ticket).values(token_id=65_536 + number))
+            connection.execute(insert(Token).values(token(event_id, 65_536 + number, status)))
+    states = {one.ticket_id: one.state for one in attendees(engine, event_id)}
+    assert [states[ticket] for ticket in tickets] == ["valid", "revoked", "valid"]
+    found = figures(engine, event_id)
+    assert (found.good, found.gone) == (2, 1)
+
+
 def test_a_series_has_no_gaps() -> None:
     points = series({0: 2, 3 * MINUTE_MS: 1}, MINUTE_MS)
     assert [(one.count, one.total) for one in points] == [(2, 2), (0, 2), (0, 2), (1, 3)]
@@ -71,6 +87,11 @@ def test_steps_fit_the_chart() -> None:
     for span in (0, 59 * MINUTE_MS, 60 * MINUTE_MS, 24 * 60 * MINUTE_MS, 400 * 24 * 60 * MINUTE_MS):
         assert span // step_for(span) < MAX_STEPS
     assert step_for(0) == STEPS_MS[0]
+
+
+def token(event_id: object, token_id: int, status: Status) -> dict[str, object]:
+    blocks = {"minted_block": 1, "changed_block": 1}
+    return {"event_id": event_id, "token_id": token_id, "owner": CUSTODY, "epoch": 0, "status": status, **blocks}
 
 
 def record(event_id: object, token: int, at_s: int, number: int = 0) -> dict[str, object]:

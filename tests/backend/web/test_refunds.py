@@ -20,6 +20,7 @@ from backend.sales.payments import sandbox
 from backend.sales.payments.outbox import run_due
 from backend.sales.refunds import Wish, refund
 from backend.wiring import Services
+from credential.bundle import Status
 from tests.support.buyer import Buyer, problem
 from tests.support.checker import check_sales
 
@@ -77,14 +78,14 @@ def enter(services: Services, ticket: str) -> None:
         )
 
 
-def on_chain(services: Services, ticket: str, *, epoch: int) -> None:
+def on_chain(services: Services, ticket: str, *, epoch: int, status: Status = Status.VALID) -> None:
     """The chain has the ticket's token: with its buyer, or after `epoch` moves with somebody else."""
     with services.engine.begin() as connection:
         row = connection.execute(select(Ticket).where(Ticket.id == UUID(ticket))).one()
         token = 1 << 16 | row.position
         connection.execute(update(Ticket).where(Ticket.id == row.id).values(token_id=token, batch_number=1))
         owner = b"\x05" * 20 if epoch else row.owner
-        values = {"owner": owner, "epoch": epoch, "status": 0, "minted_block": 1, "changed_block": 1 + epoch}
+        values = {"owner": owner, "epoch": epoch, "status": status, "minted_block": 1, "changed_block": 1 + epoch}
         connection.execute(insert(Token).values(event_id=row.event_id, token_id=token, **values))
 
 
@@ -207,6 +208,21 @@ def test_whoever_sold_a_ticket_on_gets_no_money_for_it_as_well(services: Service
     assert problem(buyer.give_back(order, sold_on)) == (409, "ticket_moved")
     assert buyer.give_back(order).get_json()["tickets"] == [kept]
     wish = Wish(UUID(order["order_id"]), "organiser", "by the organiser's word", (UUID(sold_on),))
+    assert refund(services.engine, event_id(services), wish).amount_minor == PRICE
+
+
+@pytest.mark.parametrize(("status", "word"), [(Status.REVOKED, "revoked"), (Status.SUSPENDED, "suspended")])
+def test_a_ticket_stopped_on_the_chain_alone_is_shown_so_and_only_the_organiser_gives_it_back(
+    services: Services, buyer: Buyer, status: Status, word: str
+) -> None:
+    order = buyer.bought(TWO)
+    stopped, kept = (one["ticket_id"] for one in order["tickets"])
+    on_chain(services, stopped, epoch=0, status=status)
+    on_chain(services, kept, epoch=0)
+    assert {one["ticket_id"]: one["state"] for one in buyer.look(order)["tickets"]} == {stopped: word, kept: "valid"}
+    assert problem(buyer.give_back(order, stopped)) == (409, "ticket_not_valid")
+    assert buyer.give_back(order).get_json()["tickets"] == [kept]
+    wish = Wish(UUID(order["order_id"]), "organiser", "by the organiser's word", (UUID(stopped),))
     assert refund(services.engine, event_id(services), wish).amount_minor == PRICE
 
 
