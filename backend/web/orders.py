@@ -68,7 +68,7 @@ def release_order(order_id: UUID) -> Response:
 @bp.doc(responses=[400, 401, 404, 409, 415, 422, 503], security="order_secret")
 @takes(bp, ExtendIn)
 def extend_hold(order_id: UUID, body: ExtendIn) -> Response:
-    """Keep the tickets for longer, up to three times. Needs no Idempotency-Key: `until` says what was seen."""
+    """Keep the tickets for longer, up to ten times. Needs no Idempotency-Key: `until` says what was seen."""
     parts = services()
     extended = orders.extend(parts.tills, _opened(order_id), order_id, body.until)
     return Response(reply(extended), mimetype=JSON)

@@ -80,7 +80,8 @@ def test_time_to_pay_is_extended_by_one_button_and_what_was_typed_stays(shop: Sh
     page.locator("#mail").fill("ann@example.org")
     expect(page.locator(".hold")).to_have_class("hold late")
     page.get_by_role("button", name="I need more time").click()
-    expect(page.locator(".hold-words")).to_contain_text("10 more minutes")
+    expect(page.locator(".hold-words")).to_contain_text("7 more minutes")
+    expect(page.locator(".more-time")).to_contain_text("5 more minutes each time, up to 9 more times")
     expect(page.locator("#said")).to_have_text("You have more time now.")
     expect(page.locator("#mail")).to_have_value("ann@example.org")
 

@@ -9,7 +9,10 @@ from backend.domain.selling.facts import ClassFacts, KeyFacts, LineFacts, OrderF
 from backend.domain.selling.outcomes import Again, Ended, Extended, Held, No, Outcome, Unchanged
 from backend.domain.selling.requests import Expire, Extend, Hold, Key, LineWanted, Release
 
-MAX_EXTENSIONS = 3  # of one hold; without end, tickets could be kept from others for ever
+# WCAG 2.2.1 asks for ten extensions at least. Each is short, so that a hold of the usual ten minutes ends within the
+# hour: without end, tickets could be kept from others for ever.
+MAX_EXTENSIONS = 10
+EXTENSION_MS = 5 * 60 * 1000  # of one; a hold that is shorter is extended by its own time
 OPEN_PAYMENTS = ("started", "unknown")  # money may still come
 
 
@@ -69,7 +72,7 @@ def release(book: Book, request: Release) -> Outcome:
 
 
 def extend(book: Book, request: Extend) -> Outcome:
-    """More time to pay, from now on, as often as `MAX_EXTENSIONS`; what has ended is not called back."""
+    """More time to pay, added to what is left, as often as `MAX_EXTENSIONS`; what has ended is not called back."""
     order = book.orders.get(request.order_id)
     if order is None:
         return No("unknown_order")
@@ -82,10 +85,15 @@ def extend(book: Book, request: Extend) -> Outcome:
         return Extended(order.id, order.hold_expires_ms, left)  # asked before: it has that time already
     if left < 1:
         return No("extended_enough", {"limit": MAX_EXTENSIONS})
-    until = book.now_ms + book.event.hold_ms
+    until = order.hold_expires_ms + extension_ms(book.event.hold_ms)
     book.orders[order.id] = replace(order, hold_expires_ms=until, extensions=order.extensions + 1)
     book.changes.extended[order.id] = until
     return Extended(order.id, until, left - 1)
+
+
+def extension_ms(hold_ms: int) -> int:
+    """By how much one extension prolongs a hold."""
+    return min(EXTENSION_MS, hold_ms)
 
 
 def expire(book: Book, request: Expire) -> Outcome:

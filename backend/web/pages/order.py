@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from werkzeug.wrappers import Response
 
 from backend.domain.ids import new_id
+from backend.domain.selling.holds import extension_ms
 from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import StartPayment
 from backend.errors import Refusal, Refused, refuse
@@ -143,6 +144,7 @@ def facts(order_id: UUID) -> dict[str, Any]:
         "prices": {one["code"]: one["price_minor"] for one in event["classes"]} if event else {},
         "refunds": refunds_of(engine, order_id) if found["tickets"] else [],
         "max_per_buyer": event["max_per_buyer"] if event else None,
+        "extension_minutes": extension_ms(event["hold_seconds"] * 1000) // 60_000 if event else 0,
         "left_ms": head.left_ms,
         "paying": (found["payment"] or {}).get("state") in PAYING and found["state"] != "paid",
         "elsewhere": (found["payment"] or {}).get("reason") == AWAITING_BUYER,
