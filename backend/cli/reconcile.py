@@ -58,6 +58,9 @@ def _lines(done: Reconciled) -> list[str]:
         lines.append(
             _("%d of them have a seat that only their owners know: ask before you sell seats there") % found.seated
         )
+    if done.unknown_events:
+        lines.append(_("Events made after the backup are on the chain and not in this database; look for their files:"))
+        lines += [f"  0x{one.hex()}" for one in done.unknown_events]
     if done.refunded:
         lines.append(_("%d payments without an order given back") % done.refunded)
     elif done.unknown:

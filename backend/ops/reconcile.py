@@ -24,6 +24,7 @@ from backend.i18n import gettext as _
 from backend.ops.check import check_rows
 from backend.ops.recovered import Recovered, recover
 from backend.ops.restore import mark, unmark, waiting
+from backend.ops.unknown_events import unknown_events
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain_watch import watch_to_final
 from backend.sales.payments.flow import OPEN, find_payment, settle
@@ -46,6 +47,7 @@ class Reconciled:
     unknown: tuple[UUID, ...] = ()  # payments that took money and that the database does not know
     refunded: int = 0  # of the unknown
     recovered: Recovered = field(default_factory=Recovered)
+    unknown_events: tuple[bytes, ...] = ()  # contracts of events that were made after the backup
     problems: tuple[str, ...] = ()
     opened: int | None = None  # events on sale again
 
@@ -71,7 +73,7 @@ def reconcile_all(
         done = replace(done, open_payments=_open(engine))
         done = _find_unknown(engine, services.payments, done, since, refund=refund_unknown)
         with engine.begin() as connection:
-            done = replace(done, recovered=recover(connection))
+            done = replace(done, recovered=recover(connection), unknown_events=unknown_events(connection))
         with read(engine) as connection:
             done = replace(done, problems=check_rows(connection).problems)
         if done.open_payments or done.problems or len(done.unknown) > done.refunded:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from nacl.public import PrivateKey
@@ -21,7 +22,7 @@ from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIAL
 from backend.credentials.numbers import step_of, step_over
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Credential, Event, Payment, Stock, Ticket, Token
+from backend.db.models import ChainContract, Credential, Event, Payment, Stock, Ticket, Token
 from backend.db.restores import Restore
 from backend.errors import Refused
 from backend.ops.backup import Made, make_backup
@@ -237,11 +238,16 @@ def test_seats_minted_after_the_backup_are_not_sold_again(
     mint(site.services, anvil)
     site.sell(1, owner=OWNERS[1])  # paid, and not numbered yet when the backup is made
     made = site.backup()
+    later = put_on_sale(site.services.engine, slug="later")
+    with site.services.engine.begin() as connection:
+        enqueue_create_event(connection, later)
     site.sell(3, owner=OWNERS[2])
     mint(site.services, anvil)
+    lost = contract_of(site.services, later)
     restored = site.lose_and_restore(made, TRUESTUB_NODE_URLS=anvil.url)
     done = reconcile_all(restored, [anvil.node], "one", refund_unknown=True)
     assert (done.recovered.numbered, done.recovered.made) == (1, 3)
+    assert done.unknown_events == (lost,), "an event that the backup does not know is named, and no other"
     assert (done.problems, done.opened) == ((), 1)
     with read(restored.engine) as connection:
         assert check_rows(connection).problems == ()
@@ -251,6 +257,12 @@ def test_seats_minted_after_the_backup_are_not_sold_again(
     site.sell(CAPACITY - 6, owner=OWNERS[1])
     mint(restored, anvil)
     assert check_chain(restored.engine, anvil.url).problems == []
+
+
+def contract_of(services: Services, event_id: UUID) -> bytes:
+    with read(services.engine) as connection:
+        query = select(ChainContract.address).where(ChainContract.event_id == event_id)
+        return bytes(connection.execute(query).scalar_one())
 
 
 def test_without_its_chain_a_restored_shop_stays_closed(site: Site, anvil: ChainNode) -> None:  # noqa: F811 - the fixture
