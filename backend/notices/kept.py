@@ -19,14 +19,14 @@ from backend.notices.subscribers import Book, Who
 
 KEEP_SECONDS = 5  # between two looks at whether somebody came or went
 MAX_KEPT = 100_000  # subscribers; about 30 MB
-_FILE = "subscribers.kept"
+KEPT_FILE = "subscribers.kept"
 
 
 class Kept:
     """The copy in a folder. For one thread."""
 
     def __init__(self, folder: Path, book: Book) -> None:
-        self._file, self._book = folder / _FILE, book
+        self._file, self._book = folder / KEPT_FILE, book
         self._due = 0.0
         self._state: tuple[object, ...] | None = None
 

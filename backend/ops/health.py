@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from backend.db.failures import UNWRITABLE
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES
 from backend.ops.readings import Readings
 
@@ -44,7 +45,7 @@ def judge(now: Readings) -> tuple[Health, ...]:
         _index(now),
         _node(now),
         _gate_sync(now),
-        Health("database", "down", cause, since_ms=since) if stopped else Health("database", "works", "answers"),
+        _database(stopped),
         _disk(now),
         _environment(now),
     )
@@ -53,9 +54,16 @@ def judge(now: Readings) -> tuple[Health, ...]:
 def _stopped(now: Readings) -> tuple[str, int | None] | None:
     """Why the database takes no order although it answers, and since when."""
     if now.unwritable is not None:
-        return now.unwritable, now.unwritable_ms
+        return now.unwritable if now.unwritable in UNWRITABLE else "database", now.unwritable_ms
     waits = now.commits_wait_ms  # for the synchronous standby
     return ("standby", waits) if waits is not None and now.at_ms - waits > STALLED_COMMIT_MS else None
+
+
+def _database(stopped: tuple[str, int | None] | None) -> Health:
+    if stopped is None:
+        return Health("database", "works", "answers")
+    cause, since = stopped
+    return Health("database", "down", "silent" if cause == "database" else cause, since_ms=since)
 
 
 def _sales(now: Readings) -> Health:
@@ -103,7 +111,7 @@ def _signer(now: Readings) -> Health:
 
 def _minting(now: Readings, *, sells: bool) -> Health:
     facts = {"waiting": now.mints_queued, "sells": int(sells)}
-    if now.worker_gone_ms is not None and now.at_ms - now.worker_gone_ms > WORKER_GONE_MS:
+    if sells and now.worker_gone_ms is not None and now.at_ms - now.worker_gone_ms > WORKER_GONE_MS:
         return Health("minting", "waits", "no_worker", facts, now.worker_gone_ms)
     if now.trouble is not None:
         return Health("minting", "waits", now.trouble, facts, now.trouble_since_ms)

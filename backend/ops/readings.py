@@ -81,7 +81,7 @@ class Readings:
     sensor_since_ms: int | None = None
     notices_waiting: int = 0
     embedded: bool = False  # the database is a file in our data folder
-    unwritable: str | None = None  # why the database takes nothing, though it answers (backend.db.failures.UNWRITABLE)
+    unwritable: str | None = None  # why nothing can be written though the database answers us (backend.db.failures)
     unwritable_ms: int | None = None
     commits_wait_ms: int | None = None  # since when a commit waits for the synchronous standby
     database_away_ms: int | None = None  # since when it does not answer; the rest is then what was known before

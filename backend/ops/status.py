@@ -178,15 +178,12 @@ def _last_known(signer_socket: Path, data_dir: Path, free: int | None) -> Readin
 
 def _with_trouble(readings: Readings, met: Met, data_dir: Path) -> Readings:
     """With what keeps a process from writing: our tills, or the watcher, which tries once a second."""
-    if met is None:
-        known = kept(data_dir)
-        if known is None or known.unwritable is None or abs(readings.at_ms - known.at_ms) > KEPT_MS:
-            return readings
-        return dataclasses.replace(readings, unwritable=known.unwritable, unwritable_ms=known.unwritable_ms)
-    failure, since = met
-    if failure not in UNWRITABLE:
-        return readings  # it answers us again
-    return dataclasses.replace(readings, unwritable=failure, unwritable_ms=since)
+    known = kept(data_dir)
+    if met is not None and (met[0] in UNWRITABLE or known is None or known.unwritable is None):
+        return dataclasses.replace(readings, unwritable=met[0], unwritable_ms=met[1])
+    if known is None or known.unwritable is None or abs(readings.at_ms - known.at_ms) > KEPT_MS:
+        return readings
+    return dataclasses.replace(readings, unwritable=known.unwritable, unwritable_ms=known.unwritable_ms)
 
 
 def _unwritten(one: Health) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, func, select
 from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.db.engine import make_engine, read
 from backend.db.models import ChainContract, ChainJob, Ticket, Token
+from backend.notices.kept import KEPT_FILE
 from backend.ops.estimate import FEW_SECONDS
 from backend.wiring import BANK_FILE
 from tests.faults import history
@@ -317,6 +318,8 @@ class Arena:
         self.small_disk = done.returncode == 0  # only root may
 
     def _subscribe(self) -> None:
+        """And wait for the copy from which subscribers are told while the database is away."""
+        began, copy = time.time(), self.data / KEPT_FILE
         asked = httpx.post(
             f"{self.platform.url}/api/v1/subscriptions",
             json={"channel": "webhook", "address": self.subscriber.url},
@@ -325,6 +328,7 @@ class Arena:
         )
         assert asked.status_code == httpx.codes.ACCEPTED, asked.text
         wait_until(lambda: self.subscriber.got, "the subscription's challenge")
+        wait_until(lambda: copy.exists() and copy.stat().st_mtime > began, "the subscriber to be remembered")
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -1,16 +1,21 @@
-"""Rows of the fault table: each test says which row it is, and what it saw; the table is written at the end."""
+"""Rows of the fault table: each test says which row it is, and what it saw; the table is written at the end.
+
+`make faults` runs groups of rows side by side, in processes of their own (pytest-xdist). So what was seen travels with
+each test's report, and the process that gathers them writes the table.
+"""
 
 import platform as machine
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.arena import Arena, Seen
 
-_ROWS: dict[str, tuple[Seen, str, str, str]] = {}  # node id -> what was seen, row, database, short form
+_ROWS: dict[str, dict[str, Any]] = {}  # node id -> row, database, short form, and what was seen
 _FAILED: set[str] = set()
-_LIVE: dict[str, Arena] = {}  # one at a time: two would fight for the cores
+_LIVE: dict[str, Arena] = {}  # one at a time and process
 _TIMES = ("shown after", "subscriber told after", "estimate, took", "sold again after", "closed after")
 DATABASES = ("sqlite", "postgresql")
 
@@ -41,26 +46,32 @@ def arena(request: pytest.FixtureRequest, live: dict[str, Arena], tmp_path_facto
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All rows on one database, then all on the other."""
-    faults = [one for one in items if one.get_closest_marker("faults")]
-    if len(faults) == len(items):
-        items.sort(key=lambda one: DATABASES.index(_database(one)) if _database(one) else -1)
+    """All rows on one database, then all on the other; those of a group in one process, one after the other."""
+    items.sort(key=lambda one: DATABASES.index(_database(one)) if one.get_closest_marker("faults") else -1)
+    for item in items:
+        mark = item.get_closest_marker("faults")
+        if mark is None:
+            continue
+        item.user_properties.append(("fault", {**mark.kwargs, "database": _database(item)}))
+        item.add_marker(pytest.mark.xdist_group("kills" if "kills" in item.path.name else _database(item)))
 
 
 @pytest.fixture
 def seen(request: pytest.FixtureRequest) -> Seen:
     """What the row's test saw, for the table."""
-    mark = request.node.get_closest_marker("faults")
-    assert mark is not None
     made = Seen()
-    database = _database(request.node) or "postgresql"
-    _ROWS[request.node.nodeid] = (made, mark.kwargs["row"], database, mark.kwargs.get("short", ""))
+    request.node.user_properties.append(("fault", vars(made)))
     return made
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.failed:
         _FAILED.add(report.nodeid)
+    if report.when == "call" or report.failed:
+        told = [value for name, value in report.user_properties if name == "fault"]
+        known = _ROWS.setdefault(report.nodeid, vars(Seen()).copy())
+        for one in told:
+            known.update(one)  # type: ignore[call-overload]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -70,16 +81,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         f"| fault | database | promises kept | sold meanwhile | incident | {' | '.join(_TIMES)} |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for node_id, (saw, row, database, _short) in _ROWS.items():
-        kept = "**no**" if node_id in _FAILED or not saw.checked else "yes"
-        estimate = f"{saw.eta}, {_seconds(saw.took_s)}" if saw.eta else ""
-        times = (_seconds(saw.opened_s), _seconds(saw.told_s), estimate, _seconds(saw.back_s), _seconds(saw.closed_s))
-        lines.append("| " + " | ".join((row, database, kept, str(saw.sold), saw.incident, *times)) + " |")
+    for node_id, row in sorted(_ROWS.items(), key=lambda one: DATABASES.index(one[1]["database"])):
+        kept = "**no**" if node_id in _FAILED or not row["checked"] else "yes"
+        estimate = f"{row['eta']}, {_seconds(row['took_s'])}" if row["eta"] else ""
+        opened, told, back, closed = (_seconds(row[name]) for name in ("opened_s", "told_s", "back_s", "closed_s"))
+        cells = (row["row"], row["database"], kept, str(row["sold"]), row["incident"])
+        lines.append("| " + " | ".join((*cells, opened, told, estimate, back, closed)) + " |")
     for line in lines:
         terminalreporter.write_line(line)
     page = config.getoption("--faults-page")
     if page:
-        shorts = {row: short for _saw, row, _database, short in _ROWS.values() if short}
+        shorts = {row["row"]: row["short"] for row in _ROWS.values()}
         short_lines = ["| fault | short form in `make test` |", "| --- | --- |"]
         short_lines += [f"| {row} | `{short}` |" for row, short in shorts.items()]
         Path(page).write_text(_page(lines, short_lines))
@@ -87,7 +99,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _database(item: pytest.Item) -> str:
     call = getattr(item, "callspec", None)
-    return str(call.params.get("arena", "")) if call else ""
+    return str(call.params["arena"]) if call else "postgresql"
 
 
 def _seconds(value: float | None) -> str:

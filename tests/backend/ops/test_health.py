@@ -57,6 +57,26 @@ def test_without_its_database_the_shop_is_down_and_the_rest_is_what_was_known() 
     assert {one.component: one.state for one in judge(away)}["disk"] == "works"
 
 
+@pytest.mark.parametrize(
+    ("unwritable", "cause", "database"),
+    [
+        ("storage_full", "storage_full", "storage_full"),
+        ("read_only", "read_only", "read_only"),
+        ("unreachable", "database", "silent"),
+    ],
+)
+def test_what_keeps_the_till_from_writing_stops_sales_and_is_no_fault_of_the_worker(
+    unwritable: str, cause: str, database: str
+) -> None:
+    found = troubled(replace(WELL, unwritable=unwritable, unwritable_ms=NOW, worker_gone_ms=1))
+    assert found == {"sales": ("down", cause), "payments": ("waits", cause), "database": ("down", database)}
+
+
+def test_an_embedded_database_on_a_full_disk_may_not_take_an_order() -> None:
+    full = replace(WELL, embedded=True, free_bytes=FULL_DISK_BYTES - 1)
+    assert troubled(full) == {"sales": ("waits", "disk"), "disk": ("down", "full")}
+
+
 def test_every_cause_has_words_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = [
         WELL,
@@ -72,6 +92,9 @@ def test_every_cause_has_words_in_both_languages(monkeypatch: pytest.MonkeyPatch
             refunds_failed=2,
         ),
         replace(WELL, index_block=None),
+        *[replace(WELL, unwritable=kind) for kind in ("storage_full", "read_only", "unreachable")],
+        replace(WELL, embedded=True, free_bytes=1),
+        replace(WELL, commits_wait_ms=1),
     ]
     told: dict[str, set[str]] = {"en": set(), "zh": set()}
     for language, sentences in told.items():
