@@ -4,6 +4,7 @@ anvil's own `--state` file is written when it exits, so SIGKILL loses it. We ask
 that no block was made meanwhile, and replace the file in one step.
 """
 
+import fcntl
 import gzip
 import json
 import os
@@ -11,7 +12,7 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backend.chain.rpc import Call, Node, one
@@ -24,6 +25,7 @@ BLOCK_GAS_LIMIT = 1_000_000_000  # hundreds of batches a block; automining stall
 STATES_KEPT = 256  # blocks whose state can still be asked for; at least twice the finality depth
 DUMP_SECONDS = 60.0  # deadline of a dump
 DUMP_TRIES = 3
+PAUSE_FILE = ".node-paused"  # in the data folder, locked by who keeps the node from making blocks
 
 PROJECT_DIR = Path(__file__).parents[2]
 
@@ -62,13 +64,18 @@ def require_free_port(port: int) -> None:
             ) from None
 
 
-def save_state(node: Node, path: Path) -> int:
+def save_state(node: Node, path: Path, folder: Path | None = None) -> int:
     """Write the node's whole state to `path`, for `--load-state`; the number of its last block.
+
+    A large state takes a pause of the node. It is noted in `folder` (none: that of `path`), so that `end_pause` ends it
+    should we die meanwhile.
 
     The file is either the old one or the new one, whole and on disk. Raises `NodeError`, or `OSError` if there is no
     room; then the old file is untouched.
     """
-    number, dump = _dump(node)
+    folder = folder or path.parent
+    end_pause(node, folder)
+    number, dump = _dump(node, folder / PAUSE_FILE)
     state = _without_strays(node, dump)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -83,14 +90,22 @@ def save_state(node: Node, path: Path) -> int:
     return number
 
 
-def _dump(node: Node) -> tuple[int, bytes]:
+def end_pause(node: Node, folder: Path) -> None:
+    """Let the node make blocks again if whoever paused it is dead; nothing if nobody did, or is still at it."""
+    with suppress(FileNotFoundError, BlockingIOError), (folder / PAUSE_FILE).open("rb") as note:
+        fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel takes it from the dead
+        node.call("evm_setIntervalMining", BLOCK_SECONDS)
+        (folder / PAUSE_FILE).unlink()
+
+
+def _dump(node: Node, pause: Path) -> tuple[int, bytes]:
     """A state in which blocks and accounts belong together: no block was made from before the dump till after it."""
     for _try in range(DUMP_TRIES):
         before = _head(node)
         dump = node.call("anvil_dumpState", deadline_seconds=DUMP_SECONDS)
         if _head(node) == before:
             return before[0], gzip.decompress(bytes.fromhex(dump[2:]))
-    with _no_new_blocks(node):  # a state so large that a dump takes longer than a block
+    with _no_new_blocks(node, pause):  # a state so large that a dump takes longer than a block
         number, _hash = _head(node)
         dump = node.call("anvil_dumpState", deadline_seconds=DUMP_SECONDS)
     return number, gzip.decompress(bytes.fromhex(dump[2:]))
@@ -123,12 +138,15 @@ def _is_own(header: dict[str, str], own: dict[int, dict[str, str]]) -> bool:
 
 
 @contextmanager
-def _no_new_blocks(node: Node) -> Iterator[None]:
-    node.call("evm_setIntervalMining", 0)
-    try:
-        yield
-    finally:
-        node.call("evm_setIntervalMining", BLOCK_SECONDS)
+def _no_new_blocks(node: Node, pause: Path) -> Iterator[None]:
+    with pause.open("wb") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+        node.call("evm_setIntervalMining", 0)
+        try:
+            yield
+        finally:
+            node.call("evm_setIntervalMining", BLOCK_SECONDS)
+            pause.unlink(missing_ok=True)
 
 
 def _head(node: Node) -> tuple[int, str]:

@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Annotated
 
 import typer
 
-from backend.chain.node import HOST, anvil_command, require_free_port, save_state
+from backend.chain.node import HOST, anvil_command, end_pause, require_free_port, save_state
 from backend.chain.rpc import Node, NodeError
 from backend.chain.transport import Transport
 from backend.errors import refuse
@@ -21,6 +22,7 @@ DEFAULT_PORT = 8545
 STATE_FILE = "node.state"  # in the data folder
 SAVE_SECONDS = 60.0  # between two saves; what came later is sent again after a crash
 WATCH_SECONDS = 0.1
+PAUSE_SECONDS = 1.0  # between two looks at whether somebody died who had paused the node
 STOP_SECONDS = 10.0
 
 app = typer.Typer(help="The default chain node (anvil). Production uses a network of its own.", no_args_is_help=True)
@@ -72,7 +74,7 @@ def save(file: Annotated[Path, typer.Argument(help="where to write the state")])
         raise refuse("no_node", _("No node is set; set TRUESTUB_NODE_URLS."))
     transport = Transport()
     try:
-        number = save_state(Node(settings.node_urls[0], transport), file)
+        number = save_state(Node(settings.node_urls[0], transport), file, settings.data_dir)
     except NodeError as error:
         raise refuse("node_unreachable", _("The node gave no state: %s") % error) from None
     finally:
@@ -82,11 +84,15 @@ def save(file: Annotated[Path, typer.Argument(help="where to write the state")])
 
 def _keep(process: subprocess.Popen[bytes], node: Node, kept: Path, stop: Event) -> None:
     """Save on a schedule and at the end; a save that fails is said and tried again."""
-    passed = 0.0
+    passed, looked = 0.0, 0.0
     while not stop.wait(WATCH_SECONDS):
         if process.poll() is not None:
             raise refuse("node_died", _("The node ended with code %d.") % process.returncode)
-        passed += WATCH_SECONDS
+        passed, looked = passed + WATCH_SECONDS, looked + WATCH_SECONDS
+        if looked >= PAUSE_SECONDS:
+            looked = 0.0
+            with suppress(NodeError):  # the next look tries again
+                end_pause(node, kept.parent)
         if passed >= SAVE_SECONDS:
             passed = 0.0
             _try_save(node, kept)

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from threading import Event, Thread
 
 import pytest
 
+from backend.chain.node import PAUSE_FILE
 from backend.cli import node as commands
 from tests.support.chain_node import ChainNode
 from tests.support.installation import Installation, wait_until
@@ -66,6 +68,29 @@ def test_a_state_can_be_saved_while_it_runs_and_a_used_port_is_refused(installat
 def test_no_node_is_said_in_a_sentence(installation: Installation) -> None:
     with pytest.raises(AssertionError, match="node_unreachable"):
         installation.run("node", "save", str(installation.folder / "x"))
+
+
+def test_a_node_whose_saver_was_killed_in_its_pause_makes_blocks_again(anvil: ChainNode, tmp_path: Path) -> None:
+    dies = (
+        "import os, signal, sys; from pathlib import Path; from backend.chain.node import PAUSE_FILE, _no_new_blocks\n"
+    )
+    dies += "from backend.chain.rpc import Node; from backend.chain.transport import Transport\n"
+    dies += "with _no_new_blocks(Node(sys.argv[1], Transport()), Path(sys.argv[2]) / PAUSE_FILE):\n"
+    dies += "    os.kill(os.getpid(), signal.SIGKILL)"
+    saver = subprocess.run([sys.executable, "-c", dies, anvil.url, str(tmp_path)], check=False)
+    assert saver.returncode == -signal.SIGKILL
+    assert anvil.node.call("anvil_getIntervalMining") is None
+    stop, stand_in = Event(), subprocess.Popen(["sleep", "60"])
+    keeper = Thread(target=commands._keep, args=(stand_in, anvil.node, tmp_path / "node.state", stop))
+    keeper.start()
+    try:
+        wait_until(lambda: anvil.node.call("anvil_getIntervalMining"), "the node to make blocks")
+        assert not (tmp_path / PAUSE_FILE).exists()
+    finally:
+        stop.set()
+        keeper.join()
+        stand_in.kill()
+        stand_in.wait()
 
 
 def test_a_node_killed_between_two_saves_comes_back_with_the_last_one(

@@ -64,10 +64,6 @@ def test_without_its_database_the_shop_is_down_and_the_rest_is_what_was_known() 
         ("read_only", "read_only", "read_only"),
         ("unreachable", "database", "silent"),
     ],
-        ("storage_full", "storage_full", "storage_full"),
-        ("read_only", "read_only", "read_only"),
-        ("unreachable", "database", "silent"),
-    ],
 )
 def test_what_keeps_the_till_from_writing_stops_sales_and_is_no_fault_of_the_worker(
     unwritable: str, cause: str, database: str
