@@ -1,4 +1,4 @@
-"""What buyers are mailed of their own orders: the receipt, money that goes back, a way to open their orders again.
+"""What buyers are mailed of their own orders: receipt, offer, money that goes back, a way to open their orders again.
 
 Plain text in the language they bought in. No letter holds the secret that opens an order: mail is read by others on its
 way. A recovery code opens the orders once and for half an hour.
@@ -42,8 +42,7 @@ def receipt_letter(order: Bought, public_url: str) -> Letter:
         "",
         *_about(order),
         "",
-        *[f"{count} x {name}: {_money(amount, order.currency)}" for count, name, amount in order.lines],
-        _("Total, all included: %s") % _money(order.total_minor, order.currency),
+        *_ordered(order),
         _("Paid: %s") % _moment(order.paid_ms, order.time_zone),
         _("Order number: %s") % order.number,
         "",
@@ -92,6 +91,23 @@ def moved_letter(order: Bought, refund_until_ms: int, public_url: str) -> Letter
     return Letter(_("New time: %s") % order.event, "\n".join(lines))
 
 
+def offer_letter(order: Bought, place: str, until_ms: int, public_url: str) -> Letter:
+    """Tickets came back, for somebody on the waiting list. `place`: number of their place."""
+    lines = [
+        _("Tickets came back, and you are next on the waiting list."),
+        "",
+        *_about(order),
+        "",
+        *_ordered(order),
+        _("They are kept for you until %s. After that the next in line gets them.")
+        % _moment(until_ms, order.time_zone),
+        "",
+        _("Pay for them in the browser you waited with: %s") % f"{public_url}/waiting-list/{place}",
+        _("In another one, ask for a code by mail, with this address: %s") % f"{public_url}/orders",
+    ]
+    return Letter(_("Tickets for you: %s") % order.event, "\n".join(lines))
+
+
 def stray_letter(order: Bought, amount_minor: int, currency: str, public_url: str) -> Letter:
     """Money came that bought nothing."""
     lines = [
@@ -122,6 +138,13 @@ def recovery_letter(code: str, minutes: int, public_url: str) -> Letter:
 
 def _about(order: Bought) -> list[str]:
     return [order.event, order.venue, _moment(order.starts_ms, order.time_zone)]
+
+
+def _ordered(order: Bought) -> list[str]:
+    return [
+        *[f"{count} x {name}: {_money(amount, order.currency)}" for count, name, amount in order.lines],
+        _("Total, all included: %s") % _money(order.total_minor, order.currency),
+    ]
 
 
 def _money(minor: int, currency: str) -> str:

@@ -26,7 +26,7 @@ LONGEST_LOOK_MS = 60_000
 RECOVER_EVERY_MS = 10 * 60 * 1000  # an address is sent one code in this time
 MAX_RECOVERIES = 500  # in that time, of all addresses together: nobody may make us a sender of junk
 
-Kind = Literal["receipt", "refund", "stray", "recover", "moved"]
+Kind = Literal["receipt", "refund", "stray", "recover", "moved", "offer"]
 
 
 def want_receipt(connection: Connection, order_id: UUID, *, anew: bool = False) -> None:
@@ -78,6 +78,17 @@ def tell_moved(connection: Connection, event_id: UUID, starts_ms: int) -> None:
             rows.append(_row(LETTER, f"order.moved:{order_id.hex}:{starts_ms}", told, now))
         if rows:
             insert_missing(connection, Outbox, rows)
+
+
+def tell_offered(connection: Connection, order_id: UUID, spoken: str) -> None:
+    """Have somebody on the waiting list told that tickets are kept for them, and sent a receipt if they take them.
+
+    `spoken`: language of the letters.
+    """
+    told, now = {"order": order_id.hex, "language": spoken}, now_ms(connection)
+    offer = _row(LETTER, f"order.offer:{order_id.hex}", {"kind": "offer", **told}, now)
+    receipt = _row(RECEIPT, _receipt_key(order_id), {"kind": "receipt", **told}, now)
+    insert_missing(connection, Outbox, [offer, receipt])
 
 
 def ask_recovery(connection: Connection, mark: bytes) -> None:

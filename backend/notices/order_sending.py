@@ -4,14 +4,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select
 
+from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, LedgerEntry, Order, OrderLine, Refund, TicketClass
+from backend.db.models import Event, LedgerEntry, Order, OrderLine, Refund, TicketClass, Waiter
 from backend.i18n import set_language
 from backend.notices import mail
 from backend.notices.letters import Letter
 from backend.notices.order_letters import (
     Bought,
     moved_letter,
+    offer_letter,
     receipt_letter,
     recovery_letter,
     refund_letter,
@@ -50,6 +52,8 @@ class OrderSending:
         order, url = _bought(connection, order_id), self._settings.public_url
         if item.payload["kind"] == "receipt":
             return receipt_letter(order, url)
+        if item.payload["kind"] == "offer":
+            return _offer_letter(connection, order, order_id, url)
         if item.payload["kind"] == "moved":
             query = select(Event).join(Order, Order.event_id == Event.id).where(Order.id == order_id)
             event = connection.execute(query).one()
@@ -80,6 +84,14 @@ class OrderSending:
             mail.send(self._settings.smtp_url, self._settings.mail_from, address, letter, message_id, None)
         except OSError as error:
             raise NotSentError(f"mail: {type(error).__name__}") from None
+
+
+def _offer_letter(connection: Connection, order: Bought, order_id: UUID, public_url: str) -> Letter | None:
+    """None once the offer was taken, given back or has run out."""
+    query = select(Waiter.id, Order.hold_expires_ms).join(Order, Order.id == Waiter.order_id)
+    query = query.where(Order.id == order_id, Order.state == "held", Order.hold_expires_ms > now_ms(connection))
+    offer = connection.execute(query).one_or_none()
+    return offer_letter(order, str(offer.id), offer.hold_expires_ms, public_url) if offer is not None else None
 
 
 def _bought(connection: Connection, order_id: UUID) -> Bought:

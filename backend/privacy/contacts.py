@@ -49,27 +49,47 @@ def checked_contact(mail: str, name: str) -> Contact:
 
 def keep_contact(connection: Connection, secret: bytes, order_id: UUID, contact: Contact, keep_days: int) -> None:
     """Keep the order's contact in the place of an earlier one, until `keep_days` after its event."""
-    _drop(connection, order_id)
+    place = (ORDERS, str(order_id))
     fields = {MAIL: contact.mail, NAME: contact.name}
     if not any(fields.values()):
+        drop_fields(connection, place)
         return
     ends = select(Event.ends_ms).join(Order, Order.event_id == Event.id).where(Order.id == order_id)
     keep_until = connection.execute(ends).scalar_one() + keep_days * DAY_MS
-    person_id, key = _person(connection, secret, contact.mail, keep_until)
-    now = now_ms(connection)
+    keep_fields(connection, secret, place, fields, keep_until)
+
+
+def keep_fields(
+    connection: Connection, secret: bytes, place: tuple[str, str], fields: dict[str, str], keep_until_ms: int
+) -> None:
+    """Keep what is not empty of `fields`, by column, in the place of what was there. `place`: table and row."""
+    drop_fields(connection, place)
+    person_id, key = _person(connection, secret, fields.get(MAIL, ""), keep_until_ms)
+    now, (table, row_id) = now_ms(connection), place
     rows = [
         {
-            "table_name": ORDERS,
-            "row_id": str(order_id),
+            "table_name": table,
+            "row_id": row_id,
             "column_name": column,
             "person_id": person_id,
-            "sealed": seal(key, value.encode(), (ORDERS, str(order_id), column)),
+            "sealed": seal(key, value.encode(), (table, row_id, column)),
             "created_ms": now,
         }
         for column, value in fields.items()
         if value
     ]
     connection.execute(insert(PersonalField), rows)
+
+
+def drop_fields(connection: Connection, place: tuple[str, str]) -> None:
+    """Remove a row's fields, and the people who have no other."""
+    mine = (PersonalField.table_name == place[0], PersonalField.row_id == place[1])
+    owners = set(connection.scalars(select(PersonalField.person_id).where(*mine)))
+    connection.execute(delete(PersonalField).where(*mine))
+    for owner in owners:
+        left = select(PersonalField.row_id).where(PersonalField.person_id == owner).limit(1)
+        if connection.execute(left).first() is None:
+            connection.execute(delete(Person).where(Person.id == owner))
 
 
 def agree(connection: Connection, order_id: UUID, terms_version: str, *, news: bool) -> None:
@@ -148,14 +168,3 @@ def _person(connection: Connection, secret: bytes, mail: str, keep_until_ms: int
     if known.keep_until_ms < keep_until_ms:
         connection.execute(update(Person).where(Person.id == known.id).values(keep_until_ms=keep_until_ms))
     return known.id, opened_key(secret, known.id, known.key)
-
-
-def _drop(connection: Connection, order_id: UUID) -> None:
-    """Remove the order's fields, and the people who have no other."""
-    of_order = (PersonalField.table_name == ORDERS, PersonalField.row_id == str(order_id))
-    owners = set(connection.scalars(select(PersonalField.person_id).where(*of_order)))
-    connection.execute(delete(PersonalField).where(*of_order))
-    for owner in owners:
-        left = select(PersonalField.row_id).where(PersonalField.person_id == owner).limit(1)
-        if connection.execute(left).first() is None:
-            connection.execute(delete(Person).where(Person.id == owner))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, text
 from backend.db.buyers import BuyerMark
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order
+from backend.db.models import Event, Order, TicketClass, Waiter
 from backend.db.privacy import OrderConsent, Person, PersonalField
 from backend.desk import audit
 from backend.errors import refuse
@@ -20,6 +20,7 @@ from backend.i18n import gettext as _
 from backend.privacy.buyers import orders_marked
 from backend.privacy.contacts import ORDERS, mail_index, opened_key
 from backend.privacy.sealing import unseal
+from backend.privacy.waiters import WAITERS
 from backend.sales.answers import rfc3339
 
 AT_ONCE = 500  # people forgotten in one run
@@ -48,6 +49,16 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
             .order_by(Order.created_ms)
         )
         rows = connection.execute(query).all()
+        lists = (
+            select(Waiter.id, Waiter.quantity, Waiter.created_ms, TicketClass.code, Event.name.label("event"))
+            .join(Event, Event.id == Waiter.event_id)
+            .join(
+                TicketClass,
+                (TicketClass.event_id == Waiter.event_id) & (TicketClass.number == Waiter.class_number),
+            )
+            .where(Waiter.id.in_({UUID(one.row_id) for one in fields if one.table_name == WAITERS}))
+        )
+        waiting = connection.execute(lists).all()
     told: dict[UUID, dict[str, str]] = {}
     key = opened_key(secret, person.id, person.key) if person is not None else b""
     for one in fields:
@@ -71,6 +82,16 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
                 **told.get(row.id, {}),
             }
             for row in rows
+        ],
+        "waiting_lists": [
+            {
+                "event": row.event,
+                "class": row.code,
+                "quantity": row.quantity,
+                "since": rfc3339(row.created_ms),
+                **told.get(row.id, {}),
+            }
+            for row in waiting
         ],
     }
 

@@ -22,6 +22,9 @@ from backend.domain.selling.outcomes import Again, No
 from backend.domain.selling.requests import Hold, LineWanted
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.i18n import language
+from backend.notices.order_outbox import tell_offered
+from backend.privacy.waiters import forget_mail, hand_to_order, keep_mail
 from backend.sales.orders import make_key, order_secret
 from backend.sales.till.reading import lock_event
 from backend.sales.till.till import Tills
@@ -47,7 +50,17 @@ class Standing:
     offer_ends_ms: int | None
 
 
-def join(engine: Engine, secret: bytes, event_id: UUID, class_code: str, quantity: int) -> Standing:
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Where to write to when tickets are offered (checked), and for how long to keep it after the event."""
+
+    mail: str
+    keep_days: int
+
+
+def join(
+    engine: Engine, secret: bytes, event_id: UUID, class_code: str, quantity: int, tell: Tell | None = None
+) -> Standing:
     """Get in line for a class that is sold out. Raises `Refused`."""
     with engine.begin() as connection:
         event = lock_event(connection, event_id)
@@ -67,6 +80,8 @@ def join(engine: Engine, secret: bytes, event_id: UUID, class_code: str, quantit
         waiter_id = new_id(now)
         row = {"id": waiter_id, "event_id": event_id, "class_number": one.number, "quantity": quantity}
         connection.execute(insert(Waiter).values(**row, state="waiting", created_ms=now))
+        if tell is not None and tell.mail:
+            keep_mail(connection, secret, waiter_id, tell.mail, language(), tell.keep_days)
         return _standing(connection, secret, waiter_id)
 
 
@@ -82,7 +97,8 @@ def leave(engine: Engine, secret: bytes, waiter_id: UUID, bearer: str) -> Standi
     _open(secret, waiter_id, bearer)
     with engine.begin() as connection:
         mine = (Waiter.id == waiter_id) & (Waiter.state == "waiting")
-        connection.execute(update(Waiter).where(mine).values(state="left"))
+        if connection.execute(update(Waiter).where(mine).values(state="left")).rowcount:
+            forget_mail(connection, waiter_id)
         return _standing(connection, secret, waiter_id)
 
 
@@ -125,7 +141,11 @@ def _offer(engine: Engine, tills: Tills, secret: bytes, row: Row[Any]) -> bool:
         return False  # somebody before them took it in this very run
     with engine.begin() as connection:
         mine = (Waiter.id == row.id) & (Waiter.state == "waiting")
-        connection.execute(update(Waiter).where(mine).values(state="offered", order_id=held.resource_id))
+        offered = {"state": "offered", "order_id": held.resource_id}
+        if connection.execute(update(Waiter).where(mine).values(offered)).rowcount:
+            spoken = hand_to_order(connection, secret, row.id, held.resource_id)
+            if spoken is not None:
+                tell_offered(connection, held.resource_id, spoken)
     return True
 
 

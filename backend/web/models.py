@@ -57,6 +57,9 @@ class WaiterIn(Body):
 
     class_code: Label = Field(alias="class")
     quantity: Annotated[int, Field(ge=1, le=MAX_SEATS)]
+    mail: Annotated[str, StringConstraints(min_length=3, max_length=254)] | None = Field(
+        default=None, description="where to write to when tickets are offered; kept encrypted"
+    )
 
 
 class WaiterOut(BaseModel):

@@ -8,6 +8,7 @@ from flask import Response
 
 from backend.errors import refuse
 from backend.i18n import gettext as _
+from backend.privacy.contacts import checked_contact
 from backend.sales import waiting_list
 from backend.sales.answers import rfc3339
 from backend.web.models import WaiterIn, WaiterOut
@@ -26,7 +27,8 @@ def join(slug: str, body: WaiterIn) -> Response:
     event_id = parts.tills.event_id(slug)
     if event_id is None:
         raise refuse("unknown_event", _("There is no such event"))
-    standing = waiting_list.join(parts.engine, parts.secret, event_id, body.class_code, body.quantity)
+    tell = waiting_list.Tell(checked_contact(body.mail or "", "").mail, parts.settings.keep_personal_days)
+    standing = waiting_list.join(parts.engine, parts.secret, event_id, body.class_code, body.quantity, tell)
     return Response(reply(_told(standing)), 201, mimetype="application/json")
 
 

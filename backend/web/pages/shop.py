@@ -123,6 +123,7 @@ def _page(
         about_code=refusal is not None and refusal.code in CODE_REFUSALS,
         holds=holds,
         places=places_here(found["slug"]),
+        mails=bool(services().settings.smtp_url),
     )
     return page, status
 

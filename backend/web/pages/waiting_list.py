@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.privacy.contacts import checked_contact
 from backend.sales import waiting_list
 from backend.sales.answers import rfc3339
 from backend.sales.catalogue import describe_event
@@ -59,10 +60,15 @@ def join_list(slug: str) -> ResponseReturnValue:
     try:
         if quantity < 1:
             raise refuse("nothing_wanted", _("Order at least one ticket"))
-        standing = waiting_list.join(parts.engine, parts.secret, event_id, code, quantity)
+        tell = waiting_list.Tell(
+            checked_contact(request.form.get("mail", ""), "").mail, parts.settings.keep_personal_days
+        )
+        standing = waiting_list.join(parts.engine, parts.secret, event_id, code, quantity, tell)
     except Refused as refused:
         flash(in_words(refused).refusal.sentence)
         return redirect(f"/events/{slug}", 303)
+    if tell.mail:
+        flash(_("You are mailed when tickets are offered to you"))
     answer = redirect(f"/waiting-list/{standing.waiter_id}", 303)
     _keep(answer, Here(standing.waiter_id, standing.secret, slug, code, quantity))
     return answer
