@@ -18,6 +18,7 @@ from backend.chain.jobs import NewJob, enqueue
 from backend.chain.key_jobs import KEY_JOBS
 from backend.chain.market import MARKET_JOBS, job_market
 from backend.db.chain_money import ChainPrice
+from backend.db.classes import ClassOnChain
 from backend.db.models import ChainContract, ChainJob, ChainNonce, Event, Platform, Stock, TicketClass
 from backend.db.upsert import insert_missing
 from backend.domain.event_file import POLICIES
@@ -188,8 +189,16 @@ def _config(
 ) -> tuple[object, ...]:
     """The event as `EventConfig` has it."""
     rows = connection.execute(
-        select(TicketClass.__table__, Stock.capacity)
+        select(
+            TicketClass.__table__,
+            func.coalesce(ClassOnChain.price_minor, TicketClass.price_minor).label("price"),
+            func.coalesce(ClassOnChain.capacity, Stock.capacity).label("capacity"),
+        )
         .join(Stock, (Stock.event_id == TicketClass.event_id) & (Stock.class_number == TicketClass.number))
+        .outerjoin(
+            ClassOnChain,
+            (ClassOnChain.event_id == TicketClass.event_id) & (ClassOnChain.class_number == TicketClass.number),
+        )
         .where(TicketClass.event_id == event.id)
         .order_by(TicketClass.number)
     )
@@ -198,7 +207,7 @@ def _config(
         (
             _at_most(row.name, 31),
             row.capacity,
-            row.price_minor,
+            row.price,
             row.resale_cap_bps,
             row.royalty_bps,
             *(0, closes, POLICIES.index(row.policy), 0),

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select, update
 from backend.db.engine import read
 from backend.db.models import Event, Stock, TicketClass
 from backend.desk import audit
+from backend.desk.class_changes import bounds_of
 from backend.domain.event_file import MAX_HOLD_MINUTES, MAX_PER_ORDER
 from backend.errors import refuse
 from backend.i18n import gettext as _
@@ -19,7 +20,7 @@ MAX_TEXT = 200  # characters of a name or a venue, as in the event file
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What may change while tickets are out. Capacity, policy and prices are in the contract and stay."""
+    """What may change while tickets are out. Prices and numbers of tickets: `class_changes`. Policies stay."""
 
     name: str
     venue: str
@@ -68,6 +69,8 @@ def desk_event(engine: Engine, slug: str) -> dict[str, Any]:
             }
             for row in connection.execute(query)
         ]
+        for one, bounds in zip(classes, bounds_of(connection, event.id), strict=True):
+            one["bounds"] = bounds
     return {**_head(event), "hold_minutes": event.hold_seconds // 60, "classes": classes}
 
 

@@ -30,6 +30,11 @@ def minor_digits(currency: str) -> int:
     return _DIGITS[currency]
 
 
+def as_decimal(minor: int, currency: str) -> str:
+    """Minor units as `parse_amount` reads them: 4950, "EUR" -> 49.50."""
+    return str(Decimal(minor).scaleb(-minor_digits(currency)))
+
+
 def parse_amount(amount: str, currency: str) -> int:
     """A decimal such as "49.50" as minor units (4950). Refuses fractions of the smallest coin and what is no number."""
     digits = minor_digits(currency)

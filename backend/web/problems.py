@@ -88,6 +88,8 @@ _STATUS = {
             "unknown_payment_method",
             "payment_needed",
             "bad_number",
+            "price_too_high",
+            "capacity_out_of_bounds",
         ),
         *("unknown_payment_token", "over_limit", "nothing_wanted", "class_has_no_seats", "seat_named_twice"),
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),

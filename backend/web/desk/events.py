@@ -8,6 +8,7 @@ from flask import Response, flash, render_template, request
 from flask.typing import ResponseReturnValue
 
 from backend.chain.jobs import enqueue_create_event
+from backend.desk.class_changes import change_classes
 from backend.desk.event_form import CLASS_FIELDS, class_rows, event_file, field_of
 from backend.desk.events import Edit, desk_event, desk_events, edit_event, set_sales
 from backend.domain.event_file import MAX_FILE_BYTES, OFFLINE_POLICIES, POLICIES, EventPlan, parse_event_file
@@ -29,6 +30,7 @@ def register(bp: APIBlueprint) -> None:
     bp.add_url_rule("/events/<slug>", view_func=event)
     bp.add_url_rule("/events/<slug>/edit", view_func=edit)
     bp.add_url_rule("/events/<slug>/edit", view_func=save, methods=["POST"])
+    bp.add_url_rule("/events/<slug>/classes", view_func=save_classes, methods=["POST"])
     bp.add_url_rule("/events/<slug>/pause", view_func=pause, methods=["POST"])
     bp.add_url_rule("/events/<slug>/resume", view_func=resume, methods=["POST"])
 
@@ -100,6 +102,21 @@ def save(slug: str) -> ResponseReturnValue:
         edit_event(parts.engine, parts.secret, signed().name, slug, wish)
     except Refused as refused:
         page = render_template("desk/edit.html", event=found, filled=form, refusal=refused.refusal)
+        return page, HTTPStatus.CONFLICT
+    return see_other(f"/desk/events/{slug}")
+
+
+@needs("edit_events")
+def save_classes(slug: str) -> ResponseReturnValue:
+    """Change prices and numbers of tickets, or show the forms again with what is wrong."""
+    parts = services()
+    try:
+        change_classes(parts.engine, parts.secret, signed().name, slug, request.form)
+    except Refused as refused:
+        found = desk_event(parts.engine, slug)
+        page = render_template(
+            "desk/edit.html", event=found, filled=None, filled_classes=request.form, refusal=refused.refusal
+        )
         return page, HTTPStatus.CONFLICT
     return see_other(f"/desk/events/{slug}")
 

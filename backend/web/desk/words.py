@@ -20,6 +20,7 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "passkey_remove": lambda: _("removed a passkey"),
     "event_create": lambda: _("created an event"),
     "event_edit": lambda: _("changed an event"),
+    "class_change": lambda: _("changed prices or numbers of tickets"),
     "event_pause": lambda: _("paused the sale"),
     "event_resume": lambda: _("resumed the sale"),
     "export": lambda: _("exported the attendees"),

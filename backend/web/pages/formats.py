@@ -16,11 +16,12 @@ from babel.numbers import format_currency
 from flask import Flask
 from flask_babel import get_locale
 
-from backend.domain.money import minor_digits
+from backend.domain.money import as_decimal, minor_digits
 
 
 def init_formats(app: Flask) -> None:
     """Register the filters."""
+    app.add_template_filter(as_decimal, "decimal")
     for rule in (money, minor_digits, at_place, clock, weekday, day_number, month, place_zone, in_utc):
         app.add_template_filter(rule)
 

@@ -81,6 +81,18 @@ def test_what_may_change_is_changed_and_seen_by_buyers(owner: FlaskClient, app: 
     assert wrong.status_code == 409
 
 
+def test_prices_and_numbers_are_changed_by_the_form_and_what_is_wrong_is_said_at_its_field(
+    owner: FlaskClient, app: Flask
+) -> None:
+    form = "/desk/events/gig/edit"
+    assert post(owner, "/desk/events/gig/classes", form, **{"price-1": "1.50", "capacity-1": "7"}).status_code == 303
+    assert "1.50" in page(app.test_client(), "/events/gig")
+    wrong = post(owner, "/desk/events/gig/classes", form, **{"price-1": "1.50", "capacity-1": "1000000"})
+    assert wrong.status_code == 409
+    assert re.search(r'id="capacity-1"[^>]*value="1000000" aria-invalid="true"', wrong.text)
+    assert "changed prices or numbers of tickets" in page(owner, "/desk/audit")
+
+
 def test_a_paused_event_sells_nothing_until_it_is_resumed(owner: FlaskClient, app: Flask) -> None:
     buyer = Buyer(app.test_client())
     assert post(owner, "/desk/events/gig/pause", "/desk/events/gig").status_code == 303
