@@ -96,7 +96,8 @@ class Shop:
 @contextmanager
 def open_shop(folder: Path) -> Iterator[Shop]:
     """A web server of its own; `truestub web` as an operator starts it."""
-    made = Installation(folder)
+    # No letter is sent without a worker; the pages offer to.
+    made = Installation(folder, TRUESTUB_SMTP_URL="smtp://127.0.0.1:9", TRUESTUB_MAIL_FROM="shop@example.org")
     engine = None
     try:
         made.run("init")
@@ -130,6 +131,11 @@ def see(page: Page, address: str, name: str, language: str) -> None:
         page.screenshot(path=file, full_page=is_long, animations="disabled")
         found = violations(page)
         assert not found, f"{name} in {language}, {scheme}: {found}"
+
+
+def see_here(page: Page, name: str) -> None:
+    """`see` for the page that is open, in English."""
+    see(page, page.url, name, "en")
 
 
 def order_of(page: Page) -> UUID:

@@ -12,7 +12,7 @@ from babel.dates import (
     get_datetime_format,
     get_timezone_name,
 )
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 from flask import Flask
 from flask_babel import get_locale
 
@@ -22,7 +22,7 @@ from backend.domain.money import as_decimal, minor_digits
 def init_formats(app: Flask) -> None:
     """Register the filters."""
     app.add_template_filter(as_decimal, "decimal")
-    for rule in (money, minor_digits, at_place, clock, weekday, day_number, month, place_zone, in_utc):
+    for rule in (money, count, minor_digits, at_place, clock, weekday, day_number, month, place_zone, in_utc):
         app.add_template_filter(rule)
 
 
@@ -30,6 +30,11 @@ def money(minor: int, currency: str) -> str:
     """Minor units as money: 4950, "CHF" -> CHF 49.50."""
     amount = Decimal(minor).scaleb(-minor_digits(currency))
     return str(format_currency(amount, currency, locale=get_locale(), decimal_quantization=False))
+
+
+def count(number: int) -> str:
+    """A whole number as the reader groups it: 1,234."""
+    return str(format_decimal(number, locale=get_locale()))
 
 
 def at_place(moment: str, time_zone: str) -> str:

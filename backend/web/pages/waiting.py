@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.sales.answers import rfc3339
 from backend.sales.catalogue import describe_event
 from backend.waiting_room.desk import Standing
 from backend.web.requests import services
@@ -80,7 +81,10 @@ def _page(slug: str, found: dict[str, Any], standing: Standing | None) -> Respon
         answer = redirect(f"/events/{slug}", HTTPStatus.SEE_OTHER)
         _keep(answer, slug, PASS_COOKIE, standing.leave)
         return answer
-    page = make_response(render_template("waiting.html", event=found, place=told(standing) if standing else None))
+    wait_ms = 1000 * standing.turn.wait_seconds if standing is not None else 0
+    turn_at = rfc3339(int(services().clock() * 1000) + wait_ms)
+    place = told(standing) if standing is not None else None
+    page = make_response(render_template("waiting.html", event=found, place=place, turn_at=turn_at))
     if standing is not None and standing.turn.state != "missed":
         soon = min(max(standing.turn.wait_seconds // 4, SOONEST_SECONDS), LATEST_SECONDS)
         page.headers["Refresh"] = str(soon)
