@@ -71,12 +71,13 @@ def test_no_node_is_said_in_a_sentence(installation: Installation) -> None:
 
 
 def test_a_node_whose_saver_was_killed_in_its_pause_makes_blocks_again(anvil: ChainNode, tmp_path: Path) -> None:
-    dies = (
-        "import os, signal, sys; from pathlib import Path; from backend.chain.node import PAUSE_FILE, _no_new_blocks\n"
-    )
-    dies += "from backend.chain.rpc import Node; from backend.chain.transport import Transport\n"
-    dies += "with _no_new_blocks(Node(sys.argv[1], Transport()), Path(sys.argv[2]) / PAUSE_FILE):\n"
-    dies += "    os.kill(os.getpid(), signal.SIGKILL)"
+    dies = """import os, signal, sys
+from pathlib import Path
+from backend.chain.node import PAUSE_FILE, _no_new_blocks
+from backend.chain.rpc import Node
+from backend.chain.transport import Transport
+with _no_new_blocks(Node(sys.argv[1], Transport()), Path(sys.argv[2]) / PAUSE_FILE):
+    os.kill(os.getpid(), signal.SIGKILL)"""
     saver = subprocess.run([sys.executable, "-c", dies, anvil.url, str(tmp_path)], check=False)
     assert saver.returncode == -signal.SIGKILL
     assert anvil.node.call("anvil_getIntervalMining") is None
