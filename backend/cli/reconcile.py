@@ -66,6 +66,14 @@ def _lines(done: Reconciled) -> list[str]:
     elif done.unknown:
         lines.append(_("Money was taken for orders we don't know; look at each, then run with --refund-unknown:"))
         lines += [f"  {one}" for one in done.unknown]
+    if done.booked.refunds:
+        lines.append(_("%d refunds sent after the backup are booked") % done.booked.refunds)
+    if done.booked.guessed:
+        lines.append(_("Of these orders nobody knows which tickets went back; the last ones are void, ask the buyers:"))
+        lines += [f"  {one}" for one in done.booked.guessed]
+    if done.booked.unfit:
+        lines.append(_("These refunds are more than their orders' tickets are worth; look at each with the provider:"))
+        lines += [f"  {one}" for one in done.booked.unfit]
     if done.open_payments:
         lines.append(_("%d payments are still open at the provider; run this again in a minute") % done.open_payments)
     lines += list(done.problems)

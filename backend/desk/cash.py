@@ -11,7 +11,7 @@ from uuid import UUID
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.privacy.sealing import derived_key
-from backend.sales.payments.interface import Charge, Said
+from backend.sales.payments.interface import Charge, Said, SentBack
 
 NAME = "cash"
 
@@ -41,6 +41,9 @@ class Cash:
         return None
 
     def taken_since(self, since: float) -> list[Said]:  # noqa: ARG002 - our own rows are its only book
+        return []
+
+    def sent_back_since(self, since: float) -> list[SentBack]:  # noqa: ARG002 - our own rows are its only book
         return []
 
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:

@@ -2,8 +2,8 @@
 
 A restored database does not know what happened after its backup: it would sell minted seats again. So, in this order:
 follow the chain to its head, since payments may have been made there; settle every payment whose fate we don't know;
-find money that was taken and that we know nothing of; bring tickets back that only the chain knows; check every
-promise; and only then open sales. Each step may be repeated.
+find money that was taken and that we know nothing of; bring tickets back that only the chain knows; book refunds that
+only the provider knows; check every promise; and only then open sales. Each step may be repeated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,9 @@ from backend.ops.unknown_events import unknown_events
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain_watch import watch_to_final
 from backend.sales.payments.flow import OPEN, find_payment, settle
-from backend.sales.payments.interface import Provider, Said, Silent
+from backend.sales.payments.interface import Provider, Said, SentBack, Silent
 from backend.sales.payments.reconcile import reconcile as settle_open
+from backend.sales.sent_back import Booked, book_sent_back
 from backend.settings import Settings
 from backend.wiring import Services
 
@@ -47,6 +48,7 @@ class Reconciled:
     unknown: tuple[UUID, ...] = ()  # payments that took money and that the database does not know
     refunded: int = 0  # of the unknown
     recovered: Recovered = field(default_factory=Recovered)
+    booked: Booked = field(default_factory=Booked)  # refunds that only the providers knew
     unknown_events: tuple[bytes, ...] = ()  # contracts of events that were made after the backup
     problems: tuple[str, ...] = ()
     opened: int | None = None  # events on sale again
@@ -72,11 +74,13 @@ def reconcile_all(
         done = Reconciled(settled=_settle(services, since))
         done = replace(done, open_payments=_open(engine))
         done = _find_unknown(engine, services.payments, done, since, refund=refund_unknown)
+        sent_back = [one for provider in services.payments.values() for one in _sent_back(provider, since)]
         with engine.begin() as connection:
             done = replace(done, recovered=recover(connection), unknown_events=unknown_events(connection))
+            done = replace(done, booked=book_sent_back(connection, sent_back))
         with read(engine) as connection:
             done = replace(done, problems=check_rows(connection).problems)
-        if done.open_payments or done.problems or len(done.unknown) > done.refunded:
+        if done.open_payments or done.problems or done.booked.unfit or len(done.unknown) > done.refunded:
             return done
         with engine.begin() as connection:
             return replace(done, opened=unmark(connection))
@@ -161,6 +165,13 @@ def _give_back(provider: Provider, said: Said) -> None:
 def _taken(provider: Provider, since: float) -> list[Said]:
     try:
         return list(provider.taken_since(since))
+    except Silent as error:
+        raise _silent(provider) from error
+
+
+def _sent_back(provider: Provider, since: float) -> list[SentBack]:
+    try:
+        return list(provider.sent_back_since(since))
     except Silent as error:
         raise _silent(provider) from error
 

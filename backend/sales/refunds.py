@@ -141,7 +141,7 @@ def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:
         if entries:
             connection.execute(insert(LedgerEntry), ledger_rows(entries, event_id, now))
         if decided.tickets:
-            _void(connection, order, decided, "revoked", now)
+            void_tickets(connection, order, decided, "revoked", now)
         reach("refund.charged_back")
         return True
 
@@ -209,7 +209,7 @@ def _give_back(connection: Connection, order: Row[Any], decided: Returned, wish:
             changed_ms=now,
         )
     )
-    _void(connection, order, decided, "refunded", now)
+    void_tickets(connection, order, decided, "refunded", now)
     tell_money_back(connection, "refund", order.id, refund_id)
     if payment is not None and sends:
         entry = ledger.refund(refund_id, decided.amount_minor, order.currency, order.id, payment.id)
@@ -226,7 +226,7 @@ def _give_back(connection: Connection, order: Row[Any], decided: Returned, wish:
     return refund_id
 
 
-def _void(connection: Connection, order: Row[Any], decided: Returned, state: str, now: int) -> None:
+def void_tickets(connection: Connection, order: Row[Any], decided: Returned, state: str, now: int) -> None:
     """The tickets' codes die and their places are free."""
     ids = [one.id for one in decided.tickets]
     dead = {"state": state, "serial": Ticket.serial + 1, "changed_ms": now}

@@ -26,7 +26,7 @@ from backend.i18n import gettext as _
 from backend.killpoints import reach
 from backend.ops.outages import node_away_since_ms
 from backend.privacy.sealing import derived_key
-from backend.sales.payments.interface import Charge, RefundRefused, Said, Silent
+from backend.sales.payments.interface import Charge, RefundRefused, Said, SentBack, Silent
 
 NAME = "chain"
 TOKEN = "wallet"  # noqa: S105 - a word: the buyer's wallet pays, we are told nothing of it
@@ -85,6 +85,13 @@ class ChainPayments:
             query = select(ChainReceipt).where(ChainReceipt.paid_ms >= since * 1000, ChainReceipt.state != "refunded")
             rows = connection.execute(query.where(ChainReceipt.extra.is_(False))).all()
         return [said_of(row.payment_id or stranger_id(row.order_ref), row) for row in rows]
+
+    def sent_back_since(self, since: float) -> list[SentBack]:  # noqa: ARG002 - the chain tells that it went back, not when
+        """What the market gave back, under its payment's id: an order goes back once and whole."""
+        with read(self._engine) as connection:
+            query = select(ChainReceipt.payment_id, ChainReceipt.amount_minor).where(ChainReceipt.state == "refunded")
+            rows = connection.execute(query.where(ChainReceipt.payment_id.is_not(None))).all()
+        return [SentBack(row.payment_id, row.payment_id, row.amount_minor) for row in rows]
 
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:  # noqa: ARG002 - an order goes back once: its reference is the key
         """Ask the market to give the money back; returns once it did, `Silent` until then."""

@@ -65,6 +65,15 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class SentBack:
+    """A refund that a provider took note of. `refund_id`: our name of it; the payment's id where it keeps no names."""
+
+    payment_id: UUID
+    refund_id: UUID
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class RefundFailed:
     """A refund that the provider had taken note of did not reach the buyer: the money is with us again."""
 
@@ -95,6 +104,12 @@ class Provider(Protocol):
         """Every payment that took money at `since` (Unix seconds) or later and did not give it back. Raises `Silent`.
 
         After a restore it names what our database no longer knows.
+        """
+
+    def sent_back_since(self, since: float) -> Iterable[SentBack]:
+        """Every refund of ours that it took note of at `since` (Unix seconds) or later. Raises `Silent`.
+
+        After a restore it names what our database no longer knows; what we do know may be among them.
         """
 
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:

@@ -66,11 +66,11 @@ def _refund(
     reach("refund.sent")
     with engine.begin() as connection:
         connection.execute(update(Outbox).where(Outbox.id == item).values(state="done", attempts=attempts + 1))
-        _note_sent(connection, name, payment_id, refund_id, tries)
+        note_refund_sent(connection, name, payment_id, refund_id, tries)
     return True
 
 
-def _note_sent(connection: Connection, provider: str, payment_id: UUID, refund_id: UUID, tries: int) -> None:
+def note_refund_sent(connection: Connection, provider: str, payment_id: UUID, refund_id: UUID, tries: int) -> None:
     """The money is back: book it, once, and say so where it is looked for."""
     now = now_ms(connection)
     owed = connection.execute(

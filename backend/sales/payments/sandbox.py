@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from backend.domain.selling.requests import Verdict
 from backend.errors import refuse
 from backend.i18n import gettext as _
-from backend.sales.payments.interface import Charge, RefundRefused, Said, Silent
+from backend.sales.payments.interface import Charge, RefundRefused, Said, SentBack, Silent
 
 TOKENS = (
     *("approve", "decline", "timeout_then_approve", "silent", "late", "double", "out_of_order"),
@@ -151,6 +151,12 @@ class Sandbox:
                 (since, time.time()),
             ).fetchall()
         return [Said(UUID(name), "succeeded", f"sandbox-{name}", None, amount, money) for name, amount, money in rows]
+
+    def sent_back_since(self, since: float) -> list[SentBack]:
+        with self._answering():
+            query = "SELECT payment_id, refund_id, amount_minor FROM refunds WHERE sent_at >= ? ORDER BY sent_at"
+            rows = self._book.execute(query, (since,)).fetchall()
+        return [SentBack(UUID(payment), UUID(refund), amount) for payment, refund, amount in rows]
 
     def refund(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from nacl.public import PrivateKey
@@ -22,7 +22,19 @@ from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIAL
 from backend.credentials.numbers import step_of, step_over
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import ChainContract, Credential, Event, Payment, Stock, Ticket, Token
+from backend.db.models import (
+    ChainContract,
+    Credential,
+    Event,
+    LedgerEntry,
+    Order,
+    OrderLine,
+    Payment,
+    Refund,
+    Stock,
+    Ticket,
+    Token,
+)
 from backend.db.restores import Restore
 from backend.errors import Refused
 from backend.ops.backup import Made, make_backup
@@ -31,6 +43,8 @@ from backend.ops.drill import drill, newest_backup
 from backend.ops.reconcile import reconcile_all
 from backend.ops.restore import require_reconciled, restore
 from backend.sales.installation import ensure_platform
+from backend.sales.payments.outbox import run_due
+from backend.sales.refunds import Wish, refund
 from backend.settings import Settings, settings_from
 from backend.wiring import BANK_FILE, Services, wire
 from tests.backend.chain.conftest import anvil  # noqa: F401 - a fixture
@@ -136,6 +150,59 @@ def test_money_taken_after_the_backup_keeps_sales_closed_until_it_is_given_back(
     assert restored.bank.balance() == {"EUR": 2 * 4950}
     with pytest.raises(Refused, match="not_restored"):
         reconcile_all(restored, [], "one")
+
+
+@pytest.mark.parametrize(("count", "state"), [(1, "paid"), (2, "refunded")], ids=["one of two", "both"])
+def test_money_sent_back_after_the_backup_is_booked_and_its_tickets_are_void(
+    site: Site, count: int, state: str
+) -> None:
+    buyer = site.buyer()
+    order = buyer.held({"class": "floor", "quantity": 2})
+    buyer.pay(order)
+    made = site.backup()
+    event_id = site.services.tills.event_id("gig")
+    order_id = UUID(order["order_id"])
+    assert event_id is not None
+    with read(site.services.engine) as connection:
+        ids = connection.scalars(select(Ticket.id).order_by(Ticket.position).limit(count)).all()
+    refund(site.services.engine, event_id, Wish(order_id, "organiser", "ill", tuple(ids)))
+    assert run_due(site.services.engine, site.services.payments) == 1
+    before = ledger_of(site.services)
+    restored = site.lose_and_restore(made)
+    done = reconcile_all(restored, [], "one")
+    assert (done.booked.refunds, done.booked.unfit, done.problems, done.opened) == (1, (), (), 1)
+    assert done.booked.guessed == ((order_id,) if count == 1 else ()), "nobody knows which of the two went back"
+    assert ledger_of(restored) == before
+    with read(restored.engine) as connection:
+        assert connection.scalar(select(Order.state)) == state
+        assert connection.scalars(select(Ticket.state)).all().count("refunded") == count
+        assert connection.scalar(select(Refund.state)) == "done"
+        assert connection.scalar(select(Stock.sold).where(Stock.class_number == 1)) == 2 - count
+    assert restored.bank is not None
+    assert restored.bank.balance().get("EUR", 0) == (2 - count) * 4950
+    again = reconcile_all(restored, [], "one", made_at=time.time() - 60)
+    assert (again.booked.refunds, again.opened) == (0, 1), "once is enough"
+    assert ledger_of(restored) == before
+
+
+def test_money_sent_back_for_more_than_the_tickets_are_worth_keeps_sales_closed(site: Site) -> None:
+    site.sell(1)
+    made = site.backup()
+    with read(site.services.engine) as connection:
+        payment_id = connection.execute(select(Payment.id)).scalar_one()
+    assert site.services.bank is not None
+    site.services.bank.refund(payment_id, uuid4(), 4950)
+    restored = site.lose_and_restore(made)
+    with restored.engine.begin() as connection:
+        connection.execute(update(OrderLine).values(unit_price_minor=4949))
+    assert reconcile_all(restored, [], "one").opened is None
+
+
+def ledger_of(services: Services) -> list[tuple[str, str, str, int]]:
+    """What was booked, without when."""
+    with read(services.engine) as connection:
+        query = select(LedgerEntry.key, LedgerEntry.debit, LedgerEntry.credit, LedgerEntry.amount_minor)
+        return sorted((row.key, row.debit, row.credit, row.amount_minor) for row in connection.execute(query))
 
 
 def test_a_payment_that_was_open_at_the_backup_is_settled_by_what_the_bank_says(

@@ -25,6 +25,7 @@ from backend.sales.expiry import expire_holds
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments import outbox, reconcile
 from backend.sales.payments.failed import failed_refunds, send_again, settle_by_hand
+from backend.sales.sent_back import Booked, book_sent_back
 from backend.settings import settings_from
 from backend.wiring import Services, wire
 from tests.support.buyer import Buyer, new_key, opens, problem
@@ -508,4 +509,9 @@ def test_after_a_restore_stripe_tells_what_it_took(buyer: Buyer, services: Servi
     assert services.stripe
     taken = {one.payment_id: one.amount_minor for one in services.stripe.taken_since(time.time() - 3600)}
     assert taken[payment_of(services, order).id] == PRICE
+    back = payment_of(services, given_back).id
+    told = services.stripe.sent_back_since(time.time() - 3600)
+    assert [(one.payment_id, one.amount_minor) for one in told if one.payment_id == back] == [(back, PRICE)]
+    with services.engine.connect() as connection:
+        assert book_sent_back(connection, told) == Booked(), "what is known is not booked again"
     assert CARD

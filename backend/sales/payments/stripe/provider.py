@@ -6,6 +6,7 @@ of the PaymentIntent and of every refund as well, so that whatever Stripe tells 
 
 import logging
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,9 +15,9 @@ from stripe import checkout
 
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales.payments.interface import Charge, RefundFailed, RefundRefused, Said, Silent
+from backend.sales.payments.interface import Charge, RefundFailed, RefundRefused, Said, SentBack, Silent
 from backend.sales.payments.stripe import notifications
-from backend.sales.payments.stripe.amounts import to_stripe
+from backend.sales.payments.stripe.amounts import from_stripe, to_stripe
 from backend.sales.payments.stripe.deadline import DeadlineClient
 
 NAME = "stripe"
@@ -116,6 +117,12 @@ class Stripe:
             if (said := notifications.said_of_session(session.to_dict())) is not None
         ]
 
+    def sent_back_since(self, since: float) -> list[SentBack]:
+        pages = self._ask_known(lambda: self._client.v1.refunds.list(params={"limit": PAGE}).auto_paging_iter())
+        found = self._ask_known(lambda: list(takewhile(lambda one: one.created >= since, pages)))  # newest first
+        told = (_sent_back(one) for one in found if one.status not in ("failed", "canceled"))
+        return [one for one in told if one is not None]
+
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:
         session = self._session(payment_id, reference)
         intent = session.payment_intent if session is not None else None
@@ -204,6 +211,16 @@ class _Never(Exception):  # noqa: N818 - named for what it is
 
 def _metadata(thing: stripe.StripeObject) -> dict[str, str]:
     return thing.to_dict().get("metadata") or {}
+
+
+def _sent_back(refund: stripe.Refund) -> SentBack | None:
+    """None: not one of ours."""
+    about, amount = _metadata(refund), from_stripe(refund.amount, refund.currency.upper())
+    try:
+        payment_id, refund_id = UUID(about.get("payment_id", "")), UUID(about.get("refund_id", ""))
+    except ValueError:
+        return None
+    return SentBack(payment_id, refund_id, amount) if amount is not None else None
 
 
 def _refundable(amount_minor: int, currency: str) -> int:
