@@ -262,7 +262,8 @@ class Arena:
     def check(self) -> None:
         """The promises, from outside."""
         self.settle()
-        assert history.problems(self.engine, self.platform.node_url, self.data / BANK_FILE, self.acknowledged) == []
+        found = history.problems(self.engine, self.platform.node_url, self.data / BANK_FILE, self.acknowledged)
+        assert found == [], found
 
     def _break(
         self,

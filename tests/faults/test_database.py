@@ -147,7 +147,7 @@ def test_read_only(arena: Arena, seen: Seen) -> None:
 def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
     """Tickets sold after the backup come back from the chain under their numbers; sales stay closed until then."""
     platform = arena.platform
-    early = arena.sell(1)
+    early = arena.sell(3)
     arena.settle()
     platform.run("backup", "key", str(platform.folder / "backup.key"))
     platform.run("backup", "--to", str(platform.folder / "backups"))
