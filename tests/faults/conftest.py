@@ -116,7 +116,9 @@ are sold over HTTP and one is given back; where the database is what is broken, 
 from outside: one token for each ticket ever paid and no other, acknowledged ⊆ stored, sold ≤ capacity, money = tickets
 + refunds by our rows and by the bank's own book, what was given back revoked, index = chain, and every incident closed.
 "Shown" is the public status. A fault that lasts less than two seconds opens no incident. "Estimate, took" is what the
-status promised when the node took tickets again, and how long it then took.
+status promised when the node took tickets again, and how long it then took; what is shorter than ten seconds is told as
+"a few seconds", and a longer estimate must be within a factor of two. The rows on SQLite, those on PostgreSQL and the
+kills run side by side, so times are upper ones.
 
 """
     return words + "\n".join(table) + "\n\nThe short form of each row:\n\n" + "\n".join(shorts) + "\n"

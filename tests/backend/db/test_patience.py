@@ -12,31 +12,24 @@ from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        yield made.start()
-    finally:
-        made.stop()
-
-
-@pytest.fixture
 def hasty(postgres_engine: Engine) -> Iterator[Engine]:
-    engine = make_engine(postgres_engine.url.render_as_string(hide_password=False), patience_seconds=1.0)
+    engine = make_engine(_url(postgres_engine), patience_seconds=1.0)
     yield engine
     engine.dispose()
 
 
-def test_a_server_that_is_stopped_ends_the_wait_and_is_used_again_once_it_wakes(server: PostgresServer) -> None:
-    engine = make_engine(server.create_database(), ask_first=False, patience_seconds=0.5)
+def test_a_server_that_is_stopped_ends_the_wait_and_is_used_again_once_it_wakes(
+    postgres: PostgresServer, postgres_engine: Engine
+) -> None:
+    engine = make_engine(_url(postgres_engine), ask_first=False, patience_seconds=0.5)
     with engine.begin() as connection:
         connection.execute(text("SELECT 1"))
-    server.pause()
+    postgres.pause()
     try:
         with pytest.raises(DBAPIError) as silent, engine.begin() as connection:
             connection.execute(text("SELECT 1"))
     finally:
-        server.wake()
+        postgres.wake()
     assert failure_of(silent.value) == "unreachable"
     with engine.begin() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
@@ -60,3 +53,7 @@ def test_a_lock_that_another_holds_is_waited_for_shorter_and_costs_no_connection
 def test_what_takes_its_time_within_the_patience_is_waited_for(hasty: Engine) -> None:
     with hasty.begin() as connection:
         connection.execute(text("SELECT pg_sleep(0.3)"))
+
+
+def _url(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)

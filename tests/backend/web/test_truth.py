@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, insert, select, text
 
 from backend.app import create_app
-from backend.db.migrate import upgrade
 from backend.db.models import Diagnosis, Incident
 from backend.ops.watch import Watcher
 from backend.sales.till import trouble
@@ -118,33 +117,30 @@ def test_a_failure_that_nobody_meets_again_is_past() -> None:
     assert met.now is None
 
 
-def test_a_silent_database_hangs_no_probe_and_no_status(tmp_path: Path) -> None:
+def test_a_silent_database_hangs_no_probe_and_no_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer, postgres_engine: Engine
+) -> None:
     """SIGSTOP: connections stay open and nothing is answered. Other requests get a 503 when their patience ends."""
-    server = PostgresServer().start()
+    monkeypatch.setattr("backend.db.engine.CONNECT_TIMEOUT_SECONDS", 2)
+    put_on_sale(postgres_engine)
+    url = postgres_engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path), "TRUESTUB_DATABASE_URL": url})
+    services = wire(settings, patience_seconds=1.5)
+    client = create_app(services).test_client()
+    assert Watcher(services.engine, settings.data_dir, settings.signer_socket, services.clock, "w").look()
+    postgres.pause()
     try:
-        url = server.create_database()
-        settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path), "TRUESTUB_DATABASE_URL": url})
-        services = wire(settings, patience_seconds=3.0)
-        upgrade(services.engine)
-        put_on_sale(services.engine)
-        client = create_app(services).test_client()
-        watcher = Watcher(services.engine, settings.data_dir, settings.signer_socket, services.clock, "w")
-        assert watcher.look()
-        server.pause()
-        try:
-            for _ in range(3):  # the first of them finds it out, the others are told at once
-                assert client.get("/status").get_json()["components"][0]["cause"] == "database"
-                assert client.get("/readyz").status_code == 503
-                assert client.get("/healthz").status_code == 200
-            refused = client.get("/api/v1/events")
-            assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unreachable")
-            assert refused.headers["Retry-After"]
-        finally:
-            server.wake()
-        assert client.get("/api/v1/events").status_code == 200
-        services.close()
+        for _ in range(3):  # the first of them finds it out, the others are told at once
+            assert client.get("/status").get_json()["components"][0]["cause"] == "database"
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/healthz").status_code == 200
+        refused = client.get("/api/v1/events")
+        assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unreachable")
+        assert refused.headers["Retry-After"]
     finally:
-        server.stop()
+        postgres.wake()
+    assert client.get("/api/v1/events").status_code == 200
+    services.close()
 
 
 @contextmanager
