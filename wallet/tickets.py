@@ -9,8 +9,8 @@ from wallet.i18n import gettext as _
 from wallet.keys import device_key
 from wallet.opened import OpenedWallet, remember_platform, server_time
 from wallet.owner import owner_account, sign_binding
-from wallet.purchases import pay, place, placed_of, settle
-from wallet.records import BindingIntent, PaymentChoice, Platform, Purchase, PurchaseState, Ticket
+from wallet.purchases import facts, pay, place, placed_of, settle
+from wallet.records import BindingIntent, EventFacts, PaymentChoice, Platform, Purchase, PurchaseState, Ticket
 from wallet.transport import Broken, Problem
 from wallet.trust import Expected, check_credential, next_key_list, usable_keys
 
@@ -92,6 +92,7 @@ def refresh(wallet: OpenedWallet, purchase: Purchase) -> OrderAnswer:
     api, placed = wallet.api(purchase.server), placed_of(purchase)
     order = api.order(placed.order_id, placed.secret).value
     remember_platform(wallet, api, purchase.event.platform_id)
+    purchase = _with_times(wallet, purchase, facts(api.event(purchase.event.slug)))
     for known in order.tickets:
         ticket = wallet.store.get(Ticket, str(known.ticket_id))
         if ticket is not None:
@@ -100,9 +101,33 @@ def refresh(wallet: OpenedWallet, purchase: Purchase) -> OrderAnswer:
                 "stage": known.stage,
                 "tx_hash": known.tx_hash,
                 "superseded": known.serial > ticket.serial,
+                "event": purchase.event,
             }
-            wallet.store.put(ticket.model_copy(update=news))
+            ticket = ticket.model_copy(update=news)
+            wallet.store.put(ticket)
+            if known.state == "valid" and not ticket.superseded and not _holds_for_the_event(ticket):
+                purchase = _renew(wallet, api, purchase, known, ticket)
     return order
+
+
+def _with_times(wallet: OpenedWallet, purchase: Purchase, event: EventFacts) -> Purchase:
+    """The purchase with the times that the event has now; nothing else of an event may change."""
+    times = {"doors_at": event.doors_at, "starts_at": event.starts_at, "ends_at": event.ends_at}
+    moved = purchase.model_copy(update={"event": purchase.event.model_copy(update=times)})
+    if moved != purchase:
+        wallet.store.put(moved)
+    return moved
+
+
+def _holds_for_the_event(ticket: Ticket) -> bool:
+    return ticket.not_before <= ticket.event.doors_at and ticket.event.ends_at <= ticket.not_after
+
+
+def _renew(wallet: OpenedWallet, api: Api, purchase: Purchase, known: TicketAnswer, held: Ticket) -> Purchase:
+    """The same binding once more: the platform answers it with a credential for the event's new time (SPEC 4.3)."""
+    refresh_platform(wallet, api, purchase.event.platform_id)
+    purchase, intent = _intend(wallet, api, purchase, known, held.number, held.epoch)
+    return _bind(wallet, api, purchase, known, intent, take_over=False)
 
 
 def refresh_platform(wallet: OpenedWallet, api: Api, platform_id: bytes) -> Platform:
@@ -127,6 +152,13 @@ def _take(wallet: OpenedWallet, api: Api, purchase: Purchase, known: TicketAnswe
         # A serial is at least its binding's number; where it is more, the platform says which number is next.
         number = max(known.serial, held.number if held else 0) + 1 if take_over else 1
         purchase, intent = _intend(wallet, api, purchase, known, number, held.epoch if held else 0)
+    return _bind(wallet, api, purchase, known, intent, take_over=take_over)
+
+
+def _bind(
+    wallet: OpenedWallet, api: Api, purchase: Purchase, known: TicketAnswer, intent: BindingIntent, *, take_over: bool
+) -> Purchase:
+    """Send the intent, mended as often as the platform says how; keep what comes back."""
     for _try in range(_BIND_TRIES):
         try:
             answer = api.credential(known.ticket_id, placed_of(purchase).secret, intent)
@@ -136,6 +168,7 @@ def _take(wallet: OpenedWallet, api: Api, purchase: Purchase, known: TicketAnswe
             purchase, intent = _intend(wallet, api, purchase, known, number, epoch)
     else:
         raise WalletError("binding_refused", _("The platform did not bind this device. Try again in a minute."))
+    held = wallet.store.get(Ticket, str(known.ticket_id))
     _keep(wallet, api, purchase, known, intent, answer.credential, held)
     return purchase
 

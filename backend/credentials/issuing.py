@@ -32,7 +32,7 @@ from backend.credentials.records import (
     store_binding,
     store_credential,
 )
-from backend.credentials.validity import validity
+from backend.credentials.validity import covers, validity
 from backend.db.clock import now_ms
 from backend.db.models import Event, TicketClass
 from backend.errors import Refusal, Refused, refuse
@@ -145,12 +145,14 @@ class _Issue:
         return sign_binding(self.platform_id, binding_of(ticket, self.request), custody.account)
 
     def _stored(self, published: KeyList | None) -> bytes | None:
-        """What the last binding got; None if a stolen issuing key voided it, so that it is issued anew."""
+        """What the last binding got; None if it is issued anew: a stolen key voided it, or the event has moved."""
         data = credential_with_serial(self.connection, self.ticket)
         if data is None:
             sentence = _("This ticket's code was withdrawn; to get a new one, sign with the number given here")
             raise refuse("credential_withdrawn", sentence, next_number=self.ticket.binding_number + self.step)
-        return None if is_compromised(published, body_of(data).key_id) else data
+        body = body_of(data)
+        in_time = covers(body.not_before, body.not_after, self.event.doors_ms, self.event.ends_ms)
+        return data if in_time and not is_compromised(published, body.key_id) else None
 
     def _sign_and_store(self, owner: Owner, published: KeyList | None) -> bytes:
         now = self.now_ms // 1000

@@ -22,6 +22,11 @@ class Validity(NamedTuple):
         return self.not_before + 60 * self.lifetime_minutes
 
 
+def covers(not_before: int, not_after: int, doors_ms: int, ends_ms: int) -> bool:
+    """Whether a credential of this window holds from doors to end; one from before a postponement may not."""
+    return 1000 * not_before <= doors_ms and ends_ms <= 1000 * not_after
+
+
 def validity(doors_ms: int, ends_ms: int) -> Validity:
     """The window of an event's credentials; refuses `event_too_long` beyond what two bytes of minutes can say."""
     doors, ends = doors_ms // 1000, -(-ends_ms // 1000)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from nacl.utils import random
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, String, cast, delete, func, insert, select, union_all, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order
+from backend.db.models import Event, Order, Waiter
 from backend.db.privacy import OrderConsent, Person, PersonalField
 from backend.db.upsert import insert_missing
 from backend.errors import refuse
@@ -57,6 +57,19 @@ def keep_contact(connection: Connection, secret: bytes, order_id: UUID, contact:
     ends = select(Event.ends_ms).join(Order, Order.event_id == Event.id).where(Order.id == order_id)
     keep_until = connection.execute(ends).scalar_one() + keep_days * DAY_MS
     keep_fields(connection, secret, place, fields, keep_until)
+
+
+def keep_longer(connection: Connection, event_id: UUID, delay_ms: int) -> None:
+    """Keep what the event's buyers and waiters left for as much longer as the event has moved away."""
+    if delay_ms <= 0:
+        return
+    rows = [
+        select(func.replace(cast(one.id, String), "-", "")).where(one.event_id == event_id) for one in (Order, Waiter)
+    ]
+    place = func.replace(PersonalField.row_id, "-", "")  # SQLite keeps ids without them
+    theirs = select(PersonalField.person_id).where(place.in_(union_all(*rows)))
+    longer = Person.keep_until_ms + delay_ms
+    connection.execute(update(Person).where(Person.id.in_(theirs)).values(keep_until_ms=longer))
 
 
 def keep_fields(

@@ -5,23 +5,27 @@ was sold is given back order by order, so that any number of workers may stop an
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, Row, select, update
 
 from backend.credentials.validity import validity
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order
+from backend.db.models import Event, GateRecord, Order, Ticket, Token
+from backend.domain.selling.refunding import GOOD
 from backend.domain.selling.requests import Release
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.notices.order_outbox import tell_moved
+from backend.privacy.contacts import keep_longer
 from backend.sales.refunds import Wish, refund
 from backend.sales.till.batch import run_batch
 from backend.sales.till.reading import lock_event
 from backend.sales.till.seats import SeatMemory
+from credential.tickets import Status
 
 AT_ONCE = 200  # orders given back in one run
 WHY_CANCELLED = "event_cancelled"
@@ -60,6 +64,7 @@ def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int
             raise refuse("event_cancelled", _("The event was cancelled"))
         if times.doors_ms <= now_ms(connection):
             raise refuse("event_is_over", _("The new time has passed already; correct the dates"))
+        ends_ms = connection.execute(select(Event.ends_ms).where(Event.id == event_id)).scalar_one()
         connection.execute(
             update(Event)
             .where(Event.id == event_id)
@@ -72,31 +77,47 @@ def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int
                 refund_keep_bps=0,
             )
         )
+        keep_longer(connection, event_id, times.ends_ms - ends_ms)
         tell_moved(connection, event_id, times.starts_ms)
 
 
 def give_back_cancelled(engine: Engine) -> int:
     """Give back what was sold for cancelled events; how many orders. Run by the worker."""
-    done = 0
-    with read(engine) as connection:
-        query = (
-            select(Order.id, Order.event_id, Order.state)
-            .join(Event, Event.id == Order.event_id)
-            .where(Event.state == "cancelled", Order.state.in_(("paid", "held")))
-            .limit(AT_ONCE)
-        )
-        waiting = connection.execute(query).all()
-    for order in waiting:
-        if order.state == "held":
-            # An order with an open payment stays until the payment is known; its money then goes back by itself.
-            run_batch(engine, order.event_id, [Release(order.id)], SeatMemory(order.event_id))
-            continue
-        try:
-            refund(engine, order.event_id, Wish(order.id, "organiser", WHY_CANCELLED))
-            done += 1
-        except Refused as refused:
-            _log.info("order %s of a cancelled event keeps its tickets: %s", order.id, refused.refusal.code)
+    done, after = 0, UUID(int=0)
+    while done < AT_ONCE and (waiting := _to_give_back(engine, after)):
+        for order in waiting:
+            if order.state == "held":
+                # An order with an open payment stays until the payment is known; its money then goes back by itself.
+                run_batch(engine, order.event_id, [Release(order.id)], SeatMemory(order.event_id))
+                continue
+            try:
+                refund(engine, order.event_id, Wish(order.id, "organiser", WHY_CANCELLED))
+                done += 1
+            except Refused as refused:
+                _log.info("order %s of a cancelled event keeps its tickets: %s", order.id, refused.refusal.code)
+        after = waiting[-1].id
     return done
+
+
+def _to_give_back(engine: Engine, after: UUID) -> Sequence[Row[UUID, UUID, str]]:
+    """Orders of cancelled events behind `after` that still have something to give back. Used tickets have not.
+
+    By their id, so that orders which can't be given back now are passed by and hold up nobody.
+    """
+    same = (Ticket.event_id == Token.event_id) & (Ticket.token_id == Token.token_id)
+    redeemed = select(Token.token_id).where(same, Token.status == Status.REDEEMED).exists()
+    at_gate = (Ticket.event_id == GateRecord.event_id) & (Ticket.token_id == GateRecord.token_id)
+    entered = select(GateRecord.token_id).where(at_gate, GateRecord.admits).exists()
+    good = select(Ticket.id).where(Ticket.order_id == Order.id, Ticket.state.in_(GOOD), ~redeemed, ~entered).exists()
+    query = (
+        select(Order.id, Order.event_id, Order.state)
+        .join(Event, Event.id == Order.event_id)
+        .where(Event.state == "cancelled", (Order.state == "held") | ((Order.state == "paid") & good), Order.id > after)
+        .order_by(Order.id)
+        .limit(AT_ONCE)
+    )
+    with read(engine) as connection:
+        return connection.execute(query).all()
 
 
 def _locked(connection: Connection, slug: str) -> tuple[UUID, str]:

@@ -201,6 +201,27 @@ def test_cleared_browser_gets_its_tickets_back_from_the_receipt(browser: Browser
         wallet.await_states("shown", 3)
 
 
+def test_a_postponed_events_tickets_are_renewed_with_the_key_they_have(wallet: WalletPage) -> None:
+    key = wallet.world.tickets[0].device_key
+    wallet.world.moved = 30 * 24 * 3600
+    wallet.page.reload()
+    wallet.await_states("shown", 3)
+    deadline = time.monotonic() + 10
+    while [one.serial for one in wallet.world.tickets] != [2, 2, 2]:
+        assert time.monotonic() < deadline, "not asked for"
+        wallet.page.wait_for_timeout(50)
+    assert (wallet.world.tickets[0].device_key, wallet.world.tickets[0].binding_number) == (key, 1)
+    wallet.page.reload()
+    wallet.await_states("shown", 3)
+    wallet.show()
+    wallet.page.get_by_role("button", name="Show full code").click()
+    wallet.await_kind("full")
+    full = wallet.code
+    assert isinstance(full, FullCode)
+    assert full.credential.body.serial == 2, "asked for once, and kept"
+    assert full.credential.body.not_before > time.time() + 29 * 24 * 3600
+
+
 def test_refunded_ticket_shows_no_code(wallet: WalletPage) -> None:
     wallet.world.tickets[1].state = "refunded"
     wallet.page.reload()

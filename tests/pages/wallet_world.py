@@ -48,6 +48,7 @@ class WalletWorld:
     bindings: list[dict[str, Any]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)  # requests by Idempotency-Key
+    moved: int = 0  # seconds by which the event was postponed
 
     def serve(self, target: BrowserContext) -> None:
         """Answer the page's calls in place of the server."""
@@ -90,7 +91,8 @@ class WalletWorld:
         binding = Binding(TAG, ticket.token or 0, told["epoch"], told["number"], device, told["expiry"])
         assert verify_possession(PLATFORM, binding, bytes.fromhex(told["possession_signature"]))
         self.bindings.append(told)
-        ticket.binding_number, ticket.device_key, ticket.serial = told["number"], told["device_key"], told["number"]
+        ticket.binding_number, ticket.device_key = told["number"], told["device_key"]
+        ticket.serial = max(told["number"], ticket.serial + (1 if is_repeat and self.moved else 0))
         if self.lose_answers:
             self.lose_answers -= 1
             route.abort("connectionreset")
@@ -108,7 +110,7 @@ class WalletWorld:
             zone=0,
             seat=0,
             flags=0,
-            not_before=self.now - HOUR,
+            not_before=self.now + self.moved - HOUR,
             lifetime_minutes=24 * 60,
             issued_at=self.now,
             holder_key=device,
@@ -153,9 +155,9 @@ class WalletWorld:
             "name": "Summer Night 夏夜音乐会",
             "venue": "Harbour Hall",
             "time_zone": "Europe/Paris",
-            "doors_at": _rfc3339(self.now + HOUR),
-            "starts_at": _rfc3339(self.now + 2 * HOUR),
-            "ends_at": _rfc3339(self.now + 5 * HOUR),
+            "doors_at": _rfc3339(self.now + self.moved + HOUR),
+            "starts_at": _rfc3339(self.now + self.moved + 2 * HOUR),
+            "ends_at": _rfc3339(self.now + self.moved + 5 * HOUR),
             "platform_id": PLATFORM.hex(),
             "tag": event_tag(PLATFORM, EVENT).hex(),
             "index": EVENT_INDEX,

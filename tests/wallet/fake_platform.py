@@ -74,6 +74,7 @@ class FakePlatform:
         self.capacity, self.max_per_order, self.price = 100, 8, 4500
         self.hold_seconds = 600.0
         self.polls_until_batched = 0
+        self.moved_seconds = 0  # by which the event was postponed
         self.too_late = False  # the bank says yes when the tickets are gone
         self.refunded_positions: set[int] = set()  # tickets of an order that were paid back
         self.key_list_answer: bytes | None = None  # none: a good one
@@ -96,7 +97,7 @@ class FakePlatform:
 
     def event(self) -> dict[str, Any]:
         held = sum(len(order.tickets) for order in self.orders.values() if order.state in ("held", "paid"))
-        moment = datetime.fromtimestamp(int(self.now()), UTC).isoformat()
+        moment = datetime.fromtimestamp(int(self.now()) + self.moved_seconds, UTC).isoformat()
         return {
             "slug": SLUG,
             "id": str(self.event_id),
@@ -221,7 +222,7 @@ class FakePlatform:
             raise Refuse(422, "possession_signature_invalid")
         if order.owner is not None and self._signer(binding, body.get("owner_signature", "")) != order.owner:
             raise Refuse(422, "owner_signature_invalid")
-        if not repeat:
+        if not repeat or self.moved_seconds:
             ticket.number, ticket.serial, ticket.holder_key = body["number"], ticket.serial + 1, device_key
             ticket.credentials.append(self._issue(ticket, token))
         return {"credential": self.mangle_credential(ticket.credentials[-1]).hex(), "serial": ticket.serial}
@@ -267,7 +268,7 @@ class FakePlatform:
             zone=1,
             seat=0,
             flags=0,
-            not_before=now - 3600,
+            not_before=now + self.moved_seconds - 3600,
             lifetime_minutes=600,
             issued_at=now,
             holder_key=ticket.holder_key or b"",

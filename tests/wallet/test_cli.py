@@ -332,6 +332,19 @@ def test_status_tells_tickets_platform_and_clock(bought: Home, platform: FakeSer
     assert [ticket["stage"] for ticket in ran.json["tickets"]] == ["batched", "batched"]
 
 
+def test_a_postponed_events_tickets_are_renewed_by_a_look_at_the_status(bought: Home, platform: FakeServer) -> None:
+    before = bought.tickets()
+    platform.moved_seconds = 30 * 24 * 3600
+    assert bought.run("status").code == 0
+    after = bought.tickets()
+    assert [one.not_before - old.not_before for one, old in zip(after, before, strict=True)] >= [29 * 24 * 3600] * 2
+    assert [(one.number, one.serial) for one in after] == [(old.number, old.serial + 1) for old in before]
+    assert all(one.event.doors_at - old.event.doors_at > 29 * 24 * 3600 for one, old in zip(after, before, strict=True))
+    assert not any(one.superseded for one in after)
+    bought.run("status")
+    assert [one.serial for one in bought.tickets()] == [one.serial for one in after], "once"
+
+
 def test_status_without_network_says_so_and_lists_what_is_here(bought: Home, platform: FakeServer) -> None:
     platform.__exit__()
     ran = bought.run("status")

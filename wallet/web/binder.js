@@ -8,6 +8,7 @@ import { decodeCredential } from "../../credential/web/body.js";
 import { equal, fromHex, hex } from "../../credential/web/wire.js";
 import { ApiProblem, bindDevice, readEvent, readOrder } from "./api.js";
 import { makeDeviceKey, signerFor } from "./device_key.js";
+import { needsRenewal } from "./ticket_states.js";
 
 const PERMISSION_SECONDS = 24 * 3600; // how long a binding request may be used; longer than clocks are usually wrong
 const MARGIN_SECONDS = 600; // a begun request that ends sooner is made anew
@@ -47,6 +48,7 @@ export function bindTicket(vault, order, ticket, mayTakeOver) {
 
 async function bindNow(vault, order, ticket, mayTakeOver) {
   let key = await vault.key(ticket.ticketId, "next");
+  if (key === undefined && needsRenewal(ticket)) key = await vault.key(ticket.ticketId, "current").then(askedIfKnown);
   if (key === undefined) key = asked({ ...(await makeDeviceKey()), number: FIRST_NUMBER, epoch: 0 });
   else if (key.expiry < now() + MARGIN_SECONDS) key = asked(key);
   for (let tries = 0; tries < TRIES; tries += 1) {
@@ -60,6 +62,11 @@ async function bindNow(vault, order, ticket, mayTakeOver) {
     }
   }
   throw new ApiProblem("server_error", null, {}, null);
+}
+
+/** The binding there is, once more: the server answers it with a credential for the event's new time. */
+function askedIfKnown(key) {
+  return key && asked(key);
 }
 
 /** A new request for the same device key. Repeated, it must be the same to the last bit: so it is kept with the key. */

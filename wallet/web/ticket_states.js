@@ -13,6 +13,13 @@ export function ticketState(ticket, hasKey, now) {
   return ticket.problem === "bound_elsewhere" ? "elsewhere" : "getting_ready";
 }
 
+/** The event moved to a time that its credential does not hold for, from doors to end. */
+export function needsRenewal(ticket) {
+  const { notBefore, expires, event } = ticket;
+  if (ticket.credential === undefined || event.doors === null || event.ends === null) return false;
+  return event.doors < notBefore || expires < event.ends;
+}
+
 /** By event, then as bought. */
 export function inOrder(tickets) {
   return [...tickets].sort(
@@ -25,6 +32,6 @@ export function inOrder(tickets) {
 }
 
 function isPast(ticket, now) {
-  const over = ticket.expires ?? ticket.event.ends;
-  return over !== null && over !== undefined && now > over + SHOWN_AFTER_SECONDS;
+  const over = Math.max(ticket.expires ?? 0, ticket.event.ends ?? 0);
+  return over > 0 && now > over + SHOWN_AFTER_SECONDS;
 }

@@ -11,7 +11,7 @@ import { whyNoKeys } from "./device_key.js";
 import { FootView } from "./foot_view.js";
 import { ListView } from "./list_view.js";
 import { parseReceipt } from "./receipt.js";
-import { inOrder, ticketState } from "./ticket_states.js";
+import { inOrder, needsRenewal, ticketState } from "./ticket_states.js";
 import { clockSentence, troubleSentence } from "./troubles.js";
 import { Vault } from "./vault.js";
 
@@ -110,7 +110,8 @@ class WalletPage {
     }
     const own = (await this.vault.tickets()).filter((ticket) => ticket.orderId === order.orderId);
     for (const ticket of own) {
-      if (this.cannot || ticket.credential !== undefined || ticket.state !== "valid" || ticket.tokenId === null) continue;
+      const isBound = ticket.credential !== undefined && !needsRenewal(ticket);
+      if (this.cannot || isBound || ticket.state !== "valid" || ticket.tokenId === null) continue;
       if (ticket.problem !== "bound_elsewhere") await this.bind(order, ticket, false);
     }
   }

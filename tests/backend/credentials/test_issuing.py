@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from eth_account import Account
 from nacl.signing import SigningKey
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 
 from backend.credentials.keystore import KeyStore
 from backend.credentials.limits import (
@@ -27,12 +27,11 @@ from backend.credentials.messages import BindingRequest, Call, Issue, IssuedCred
 from backend.credentials.signer import Signer
 from backend.credentials.validity import AFTER_END_SECONDS, BEFORE_DOORS_SECONDS
 from backend.db.models import Binding as BindingRow
-from backend.db.models import Chain, Token
 from backend.db.models import Credential as CredentialRow
 from backend.errors import Refused
 from credential.binding import Binding
 from credential.codes import Credential, decode_credential
-from tests.backend.credentials.world import HOUR, Sold, World, address_of, make_world
+from tests.backend.credentials.world import HOUR, Sold, World, make_world
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 SMALL_ORDER = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")  # a point of order 8
@@ -434,84 +433,6 @@ def test_a_runaway_caller_is_slowed_down() -> None:
     assert rate.take(uuid4()), "each event has its own"
     now = 1.0
     assert [rate.take(event) for _ in range(3)] == [True, True, False]
-
-
-# --- moves and withdrawn codes ----------------------------------------------------------------------------------------
-
-
-def moved(
-    world: World, sold: Sold, new_owner: bytes, *, block: int, final: int, epoch: int = 1, status: int = 0
-) -> None:
-    row = world.ticket(sold.tickets[0])
-    with world.engine.begin() as connection:
-        connection.execute(
-            insert(Chain).values(
-                id=1,
-                chain_id=1,
-                genesis_hash=bytes(32),
-                state="active",
-                start_block=0,
-                cursor_number=block,
-                cursor_hash=bytes(32),
-                final_number=final,
-                seen_ms=0,
-                created_ms=0,
-            )
-        )
-        connection.execute(
-            insert(Token).values(
-                event_id=world.event_id,
-                token_id=row.token_id,
-                owner=new_owner,
-                epoch=epoch,
-                status=status,
-                minted_block=1,
-                changed_block=block,
-            )
-        )
-
-
-def test_after_a_final_move_the_new_owner_binds_and_the_old_one_cannot(world: World) -> None:
-    sold = world.sell(wallet=True)
-    old_binding = world.request(sold)
-    issue(world, sold, old_binding)
-    buyer = dataclasses.replace(sold, account=Account.create())
-    assert buyer.account
-    moved(world, sold, address_of(buyer.account), block=10, final=10)
-    assert refusal(world, sold, old_binding) == ("wrong_epoch", {"epoch": 1})
-    seller_again = world.request(sold, change=lambda binding: dataclasses.replace(binding, epoch=1))
-    assert refusal_code(world, sold, seller_again) == "owner_signature_invalid"
-    device = SigningKey.generate()
-    bought = world.request(buyer, device=device, change=lambda binding: dataclasses.replace(binding, epoch=1))
-    assert issue(world, buyer, bought).serial == 2
-    assert world.ticket(sold.tickets[0]).owner == address_of(buyer.account)
-
-
-def test_a_move_that_is_not_final_has_nobody_to_issue_to(world: World) -> None:
-    sold = world.sell(wallet=True)
-    moved(world, sold, address_of(Account.create()), block=10, final=9)
-    code, details = refusal(world, sold, world.request(sold))
-    assert code == "move_not_final"
-    assert details["retry_after"] >= 1
-
-
-@pytest.mark.parametrize(("status", "word"), [(2, "revoked"), (3, "suspended")])
-def test_a_ticket_stopped_on_the_chain_alone_gets_no_code(world: World, status: int, word: str) -> None:
-    sold = world.sell(wallet=True)
-    assert sold.account
-    moved(world, sold, address_of(sold.account), block=10, final=10, epoch=0, status=status)
-    assert refusal(world, sold, world.request(sold)) == ("ticket_not_valid", {"state": word})
-
-
-def test_a_withdrawn_code_is_not_given_out_again(world: World) -> None:
-    """The help desk raises the serial of a stolen phone's ticket: the thief's repeat must not undo that."""
-    sold = world.sell(wallet=True)
-    stolen_phone = world.request(sold)
-    issue(world, sold, stolen_phone)
-    world.change_ticket(sold.tickets[0], serial=2)
-    assert refusal(world, sold, stolen_phone) == ("credential_withdrawn", {"next_number": 2})
-    again = issue(world, sold, world.request(sold, device=SigningKey.generate()))
-    assert again.serial == 3
 
 
 def test_before_init_the_signer_says_so(engine: Any, keys: KeyStore) -> None:

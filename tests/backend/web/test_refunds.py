@@ -8,12 +8,15 @@ from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from backend.db.clock import now_ms
 from backend.db.models import Event, GateRecord, LedgerEntry, Order, Outbox, Payment, Stock, Ticket, Token
-from backend.sales import refunds
+from backend.db.privacy import Person
+from backend.errors import refuse
+from backend.privacy.contacts import Contact, keep_contact
+from backend.sales import calling_off, refunds
 from backend.sales.calling_off import Times, cancel_event, give_back_cancelled, postpone_event
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments import sandbox
@@ -357,6 +360,50 @@ def test_a_postponed_event_may_be_given_back_whole_until_its_new_doors(services:
     postpone_event(services.engine, "gig", moved, None)
     assert buyer.give_back(order).get_json()["amount_minor"] == PRICE
     settle_books(services)
+
+
+def test_a_postponed_events_buyers_can_be_written_to_until_after_its_new_date(services: Services, buyer: Buyer) -> None:
+    order = UUID(buyer.bought(TWO)["order_id"])
+    with services.engine.begin() as connection:
+        keep_contact(connection, services.secret, order, Contact("ana@example.org", "Ana"), 180)
+    half_a_year = 200 * 24 * 3600 * 1000
+    with services.engine.connect() as connection:
+        row = connection.execute(select(Event)).one()
+        before = connection.scalar(select(Person.keep_until_ms))
+    times = (one + half_a_year for one in (row.doors_ms, row.starts_ms, row.ends_ms, row.freeze_ms))
+    postpone_event(services.engine, "gig", Times(*times), None)
+    with services.engine.connect() as connection:
+        assert connection.scalar(select(Person.keep_until_ms)) == (before or 0) + half_a_year
+
+
+def test_used_tickets_of_a_cancelled_event_hold_up_nobodys_money(
+    services: Services, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.sales.calling_off.AT_ONCE", 1)
+    used, other = buyer.bought(), buyer.bought()
+    enter(services, used["tickets"][0]["ticket_id"])
+    cancel_event(services.engine, "gig")
+    for _ in range(3):
+        give_back_cancelled(services.engine)
+    assert (buyer.look(used)["state"], buyer.look(other)["state"]) == ("paid", "refunded")
+
+
+def test_an_order_that_is_refused_holds_up_nobodys_money(
+    services: Services, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.sales.calling_off.AT_ONCE", 1)
+    orders = sorted((buyer.bought(), buyer.bought()), key=lambda one: str(one["order_id"]))
+    give = refund
+
+    def refuses_the_first(engine: Engine, event: UUID, wish: Wish) -> object:
+        if wish.order_id == UUID(orders[0]["order_id"]):
+            raise refuse("refund_whole_only", "")
+        return give(engine, event, wish)
+
+    monkeypatch.setattr(calling_off, "refund", refuses_the_first)
+    cancel_event(services.engine, "gig")
+    assert give_back_cancelled(services.engine) == 1
+    assert [buyer.look(one)["state"] for one in orders] == ["paid", "refunded"]
 
 
 def test_the_ledger_can_not_be_changed_by_anybody(services: Services, buyer: Buyer) -> None:
