@@ -5,6 +5,8 @@
  * page is looked at every few seconds instead. Either way the live part comes ready-made from the server.
  */
 
+import { offerWallet } from "./chain_wallet.js";
+
 const LOOK_MS = 3_000; // between two looks without a line
 const LONGEST_LOOK_MS = 30_000; // while the server does not answer, or nothing is waited for
 const ANSWER_MS = 8_000;
@@ -42,6 +44,7 @@ function put(html) {
     if (document.querySelector("main > form") || part.querySelector(".hold")) location.reload(); // other buttons belong to it
   }
   startClock();
+  offerWallet(part);
 }
 
 function follow() {
@@ -132,5 +135,6 @@ for (const form of document.querySelectorAll("form[data-once]")) sendOnce(form);
 for (const receipt of document.querySelectorAll("textarea[data-copy]")) offerCopy(receipt);
 part.addEventListener("submit", extend);
 startClock();
+offerWallet(part);
 follow();
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // the back button shows what is, not what was
