@@ -92,6 +92,7 @@ def test_the_browsers_wallet_pays_once_on_the_right_network_and_is_offered_only_
         choose(page, url, 1)
         page.get_by_role("button", name="Pay from a chain wallet").click()
         expect_title(page, "Pay from your chain wallet")
+        expect(page.locator(".hold .clock")).to_be_visible()  # the scripts have run
         expect(page.locator("#browser-wallet")).to_be_hidden()
         expect(page.get_by_role("link", name="Open in my wallet")).to_be_visible()
     wallet = Wallet(till)
