@@ -28,7 +28,7 @@ def read_picture(path: Path) -> tuple[str, ...] | PictureProblem:
         from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 see above
     except ImportError:
         raise GateError(
-            "pictures_not_installed", _("Reading pictures needs two more libraries: pip install 'truestub[gate]'")
+            "pictures_not_installed", _("Reading pictures needs two more libraries: pip install zxing-cpp pillow")
         ) from None
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:

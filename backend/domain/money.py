@@ -51,7 +51,7 @@ def parse_amount(amount: str, currency: str) -> int:
     if minor != minor.to_integral_value():
         raise refuse(
             "fraction_of_a_cent",
-            _("%(amount)s has fractions of the smallest coin; %(currency)s has %(digits)d decimals")
+            _("%(amount)s has fractions of the smallest coin; round it, %(currency)s has %(digits)d decimals")
             % {"amount": amount[:40], "currency": currency, "digits": digits},
         )
     if minor > MAX_MINOR:

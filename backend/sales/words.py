@@ -102,7 +102,7 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "unknown_order": lambda _one: _("There is no such order, or its secret is another"),
     "unknown_payment": lambda _one: _("There is no such payment"),
     "payment_under_way": lambda _one: _("A payment for this order is under way; wait for its result"),
-    "already_paid": lambda _one: _("This order is paid already"),
+    "already_paid": lambda _one: _("This order is paid already; look at it for its tickets"),
     "hold_expired": lambda _one: _("The time to pay has run out and the tickets went back on sale; order again"),
     "order_cancelled": lambda _one: _("This order was cancelled; order again"),
     "order_not_paid": lambda _one: _("This order is not paid; there is nothing to give back"),
