@@ -37,7 +37,7 @@ test-deep: setup ## what takes longer
 
 faults: setup ## break everything on purpose (as root: one row mounts a disk to fill); a table at the end and in docs/faults.md
 	@bash tools/ensure-faketime.sh
-	@$(BIN)/python -m pytest -q -m faults tests/faults -n 3 --dist loadgroup --faults-page docs/faults.md
+	@$(BIN)/python -m pytest -q -m faults tests/faults -n 3 --dist worksteal --faults-page docs/faults.md
 
 bench-sales: setup ## measure selling over HTTP; QUICK=1 takes a minute
 	@$(BIN)/python -m tests.benchmarks.sales $(if $(QUICK),--quick,)

@@ -1,7 +1,7 @@
 """Rows of the fault table: each test says which row it is, and what it saw; the table is written at the end.
 
-`make faults` runs groups of rows side by side, in processes of their own (pytest-xdist). So what was seen travels with
-each test's report, and the process that gathers them writes the table.
+`make faults` runs rows side by side in several processes (pytest-xdist), each with a platform of its own. So what was
+seen travels with each test's report, and the process that gathers them writes the table.
 """
 
 import platform as machine
@@ -46,14 +46,13 @@ def arena(request: pytest.FixtureRequest, live: dict[str, Arena], tmp_path_facto
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All rows on one database, then all on the other; those of a group in one process, one after the other."""
+    """All rows on one database, then all on the other: processes that share them seldom begin anew."""
     items.sort(key=lambda one: DATABASES.index(_database(one)) if one.get_closest_marker("faults") else -1)
-    for item in items:
+    for place, item in enumerate(items):
         mark = item.get_closest_marker("faults")
         if mark is None:
             continue
-        item.user_properties.append(("fault", {**mark.kwargs, "database": _database(item)}))
-        item.add_marker(pytest.mark.xdist_group("kills" if "kills" in item.path.name else _database(item)))
+        item.user_properties.append(("fault", {**mark.kwargs, "database": _database(item), "place": place}))
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         f"| fault | database | promises kept | sold meanwhile | incident | {' | '.join(_TIMES)} |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for node_id, row in sorted(_ROWS.items(), key=lambda one: DATABASES.index(one[1]["database"])):
+    for node_id, row in sorted(_ROWS.items(), key=lambda one: one[1]["place"]):
         kept = "**no**" if node_id in _FAILED or not row["checked"] else "yes"
         estimate = f"{row['eta']}, {_seconds(row['took_s'])}" if row["eta"] else ""
         opened, told, back, closed = (_seconds(row[name]) for name in ("opened_s", "told_s", "back_s", "closed_s"))
@@ -91,7 +90,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
     page = config.getoption("--faults-page")
     if page:
-        shorts = {row["row"]: row["short"] for row in _ROWS.values()}
+        shorts = {row["row"]: row["short"] for row in sorted(_ROWS.values(), key=lambda one: one["place"])}
         short_lines = ["| fault | short form in `make test` |", "| --- | --- |"]
         short_lines += [f"| {row} | `{short}` |" for row, short in shorts.items()]
         Path(page).write_text(_page(lines, short_lines))
@@ -117,8 +116,8 @@ from outside: one token for each ticket ever paid and no other, acknowledged ⊆
 + refunds by our rows and by the bank's own book, what was given back revoked, index = chain, and every incident closed.
 "Shown" is the public status. A fault that lasts less than two seconds opens no incident. "Estimate, took" is what the
 status promised when the node took tickets again, and how long it then took; what is shorter than ten seconds is told as
-"a few seconds", and a longer estimate must be within a factor of two. The rows on SQLite, those on PostgreSQL and the
-kills run side by side, so times are upper ones.
+"a few seconds", and a longer estimate must be within a factor of two. Three rows at a time run side by side, each on
+a platform of its own, so times are upper ones.
 
 """
     return words + "\n".join(table) + "\n\nThe short form of each row:\n\n" + "\n".join(shorts) + "\n"
