@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint bench-index bench-outage
+.PHONY: help demo test test-deep bench-sales bench-gas gas-snapshot slither lint fmt types check setup lock contracts messages vendor clean faults bench-mint bench-index bench-outage bench-patroni
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -28,7 +28,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 demo: setup ## the whole story in the terminal; EXIT=1 ends after it
 	@$(BIN)/python -m examples.demo $(if $(EXIT),--exit,)
 
-test: setup .venv-slither/.ready check ## lint, types and every test that fits in 15 minutes
+test: setup .venv-slither/.ready .venv-patroni/.ready check ## lint, types and every test that fits in 15 minutes
 	@bash tools/ensure-chromium.sh
 	@$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
@@ -77,6 +77,10 @@ bench-index: setup ## measure the index read again from the chain, beside the no
 bench-outage: setup ## the same sale with the node healthy, killed, hanging and absent; QUICK=1 takes a minute
 	@$(BIN)/python -m tests.benchmarks.outage $(if $(QUICK),--quick,)
 
+bench-patroni: setup .venv-patroni/.ready ## kill the leader of a real Patroni cluster under load, KILLS=5 times
+	@bash tools/ensure-etcd.sh
+	@$(BIN)/python -m tests.benchmarks.patroni $(if $(KILLS),--kills $(KILLS),)
+
 bench-gas: setup ## gas beside OpenZeppelin, ERC721A and Solady; WRITE=1 writes docs/gas.md
 	@$(BIN)/python -m tests.benchmarks.gas $(if $(WRITE),--write,)
 
@@ -88,5 +92,11 @@ slither: setup .venv-slither/.ready ## slither on the contracts; docs/decisions 
 	@$(BIN)/uv pip install --quiet --python .venv-slither/bin/python --require-hashes -r requirements/slither.txt
 	@touch $@
 
+# Patroni runs as PostgreSQL's user, who may not be able to read our interpreter's folder: the system's comes first.
+.venv-patroni/.ready: requirements/patroni.txt .venv/.ready
+	@test -x .venv-patroni/bin/python || $(BIN)/uv venv --quiet --python $(firstword $(wildcard /usr/bin/python3) $(BIN)/python) .venv-patroni
+	@$(BIN)/uv pip install --quiet --python .venv-patroni/bin/python --require-hashes -r requirements/patroni.txt
+	@touch $@
+
 clean: ## remove what was made
-	@rm -rf .venv .venv-slither node_modules build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-slither .venv-patroni node_modules build dist demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis

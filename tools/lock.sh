@@ -13,6 +13,8 @@ compile pyproject.toml --extra backend -o requirements/backend.txt
 compile pyproject.toml --all-extras --group dev -o requirements/dev.txt
 # slither wants an older web3 than we do, so it lives in an environment of its own.
 echo slither-analyzer | compile - -o requirements/slither.txt
+# Patroni is measured as an operator would run it, with its own dependencies.
+echo 'patroni[etcd3,psycopg3]' | compile - -o requirements/patroni.txt
 if grep -nE 'https?://' requirements/*.txt; then echo "a registry's address got into the lock" >&2; exit 1; fi
 npm install --silent --ignore-scripts
 if grep -nE '"resolved"' package-lock.json; then echo "a registry's address got into package-lock.json" >&2; exit 1; fi

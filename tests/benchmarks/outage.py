@@ -71,7 +71,7 @@ def _failover(kills: int) -> dict[str, float]:
         result = run(Path(folder), kills)
     if result.problems:
         raise SystemExit(f"a promise was broken: {result.problems[:3]}")
-    return {"failover_lost": result.lost, "failover_s": round(max(result.gaps_s), 2), "failover_kills": result.kills}
+    return {"failover_lost": result.lost, "failover_s": round(max(result.gaps_s), 2), "failover_kills": kills}
 
 
 def _order(turn: int) -> list[str]:

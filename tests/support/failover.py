@@ -2,9 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from backend.app import create_app
@@ -14,12 +17,28 @@ from backend.settings import settings_from
 from backend.wiring import Services, wire
 from tests.support.buyer import Buyer, new_key
 from tests.support.checker import check_sales
-from tests.support.replicated import Pair, Promoter
+from tests.support.replicated import PromotedPair
 from tests.support.shop import put_on_sale
 
 BUYERS = 6
 WARM_ORDERS = 10  # acknowledged before each kill
 WAIT_SECONDS = 120
+
+
+class Cluster(Protocol):
+    """Servers of which one takes writes, and whatever gives that to another when it is gone."""
+
+    def create_database(self) -> str:
+        """Its name."""
+
+    def url(self, database: str) -> str:
+        """For clients: all hosts, and only the one that takes writes."""
+
+    def leader(self) -> str | None:
+        """Who takes writes now; none while nobody does."""
+
+    def rejoin(self) -> None:
+        """Whoever is gone comes back, and commits wait for a standby again."""
 
 
 @dataclass
@@ -35,68 +54,71 @@ class Sold:
 class Result:
     """Of a run. `lost`: orders acknowledged and not stored as paid."""
 
-    kills: int
     acknowledged: int
     lost: int
-    gaps_s: tuple[float, ...]  # from each kill to the next acknowledged order
+    gaps_s: tuple[float, ...]  # from each break to the next acknowledged order
+    silences_s: tuple[float, ...]  # the longest time without one, from each break until the next leader sells
     problems: tuple[str, ...]
 
 
 def run(folder: Path, kills: int) -> Result:
-    """Kill the primary `kills` times under load."""
-    pair = Pair()
-    promoter = Promoter(pair)
+    """Kill the primary of a pair with the tests' own promoter."""
+    with closing(PromotedPair()) as pair:
+        return sell_through(folder, pair, [pair.kill_primary] * kills)
+
+
+def sell_through(folder: Path, cluster: Cluster, breaks: Sequence[Callable[[], None]]) -> Result:
+    """Sell while the cluster gets through each break; each makes another the leader."""
+    url = cluster.url(cluster.create_database())
+    engine = make_engine(url)
+    upgrade(engine)
+    put_on_sale(engine, floor=1_000_000)
+    services = wire(settings_from({"TRUESTUB_DATA_DIR": str(folder / "data"), "TRUESTUB_DATABASE_URL": url}))
     try:
-        database = pair.primary.create_database().rpartition("/")[2]
-        engine = make_engine(pair.url(database))
-        upgrade(engine)
-        put_on_sale(engine, floor=1_000_000)
-        settings = settings_from(
-            {"TRUESTUB_DATA_DIR": str(folder / "data"), "TRUESTUB_DATABASE_URL": pair.url(database)}
-        )
-        services = wire(settings)
-        try:
-            sold, gaps = _sell(services, pair, promoter, kills)
-            found = check_sales(engine, sold.orders).problems
-        finally:
-            services.close()
-            engine.dispose()
+        sold, times = _sell(services, cluster, breaks)
+        found = check_sales(engine, sold.orders).problems
     finally:
-        promoter.close()
-        pair.close()
+        services.close()
+        engine.dispose()
     lost = [one for one in found if one.startswith("acknowledged")]
-    return Result(kills, len(sold.orders), len(lost) and lost[0].count("UUID("), tuple(gaps), (*found, *sold.odd))
+    gaps, silences = zip(*times, strict=True)
+    return Result(len(sold.orders), len(lost) and lost[0].count("UUID("), gaps, silences, (*found, *sold.odd))
 
 
-def _sell(services: Services, pair: Pair, promoter: Promoter, kills: int) -> tuple[Sold, list[float]]:
+def _sell(
+    services: Services, cluster: Cluster, breaks: Sequence[Callable[[], None]]
+) -> tuple[Sold, list[tuple[float, float]]]:
     stop, sold = threading.Event(), Sold()
     app = create_app(services)
     buyers = [threading.Thread(target=_buy, args=(Buyer(app.test_client()), sold, stop)) for _ in range(BUYERS)]
     for buyer in buyers:
         buyer.start()
-    gaps = []
+    times = []
     try:
-        for _ in range(kills):
-            gaps.append(_kill(pair, promoter, sold))
-            pair.rejoin()
+        for begin in breaks:
+            times.append(_get_through(begin, cluster, sold))
+            cluster.rejoin()
     finally:
         stop.set()
         for buyer in buyers:
             buyer.join(WAIT_SECONDS)
-    return sold, gaps
+    return sold, times
 
 
-def _kill(pair: Pair, promoter: Promoter, sold: Sold) -> float:
-    """Kill the primary under load; seconds until an order is acknowledged again."""
-    before, promoted = len(sold.at), promoter.promoted
-    _wait(lambda: len(sold.at) >= before + WARM_ORDERS, "orders before the kill")
-    killed = time.monotonic()
-    pair.kill_primary()
-    _wait(lambda: promoter.promoted > promoted, "the promoter")
-    _wait(lambda: _first_after(sold, killed) is not None, "orders after the kill")
-    after = _first_after(sold, killed)
+def _get_through(begin: Callable[[], None], cluster: Cluster, sold: Sold) -> tuple[float, float]:
+    """Break something under load; seconds until an order is acknowledged again, and the longest silence."""
+    before, led = len(sold.at), cluster.leader()
+    assert led
+    _wait(lambda: len(sold.at) >= before + WARM_ORDERS, "orders before the break")
+    broken = time.monotonic()
+    begin()
+    _wait(lambda: cluster.leader() not in (None, led), "the next leader")
+    leads = time.monotonic()
+    _wait(lambda: _first_after(sold, leads) is not None, "orders after the break")
+    after = _first_after(sold, broken)
     assert after is not None
-    return after - killed
+    at = [broken, *sorted(moment for moment in list(sold.at) if moment > broken)]
+    return after - broken, max(later - earlier for earlier, later in pairwise(at))
 
 
 def _first_after(sold: Sold, moment: float) -> float | None:

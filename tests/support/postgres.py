@@ -27,7 +27,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self._bin = _binaries()
-        self._user = _user()
+        self._user = unprivileged_user()
         self.folder = Path(tempfile.mkdtemp(prefix="truestub-pg-"))
         self.folder.chmod(0o700)
         if self._user:
@@ -71,17 +71,17 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL for the postmaster and every backend, as if the power went."""
-        self._signal(signal.SIGKILL)
+        signal_tree(self.pid, signal.SIGKILL)
         assert self._process
         self._process.wait()
 
     def pause(self) -> None:
         """SIGSTOP for all of it: connections stay open, and nothing is answered."""
-        self._signal(signal.SIGSTOP)
+        signal_tree(self.pid, signal.SIGSTOP)
 
     def wake(self) -> None:
         """After `pause`."""
-        self._signal(signal.SIGCONT)
+        signal_tree(self.pid, signal.SIGCONT)
 
     def interrupt(self) -> None:
         """A fast shutdown, as an operator's restart begins: transactions under way are rolled back."""
@@ -112,20 +112,22 @@ class PostgresServer:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
-    def _signal(self, number: signal.Signals) -> None:
-        children = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
-        for pid in [self.pid, *map(int, children.stdout.split())]:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._bin / program, *arguments], user=self._user, cwd=self.folder, capture_output=True, check=False
         )
         if done.returncode:
             raise RuntimeError(done.stderr.decode())
+
+
+def signal_tree(postmaster: int, number: signal.Signals) -> None:
+    """A signal for a postmaster and every backend."""
+    children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=False)
+    for pid in [postmaster, *map(int, children.stdout.split())]:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
 
 
 def free_port() -> int:
@@ -153,7 +155,8 @@ def _binaries() -> Path:
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
-def _user() -> str | None:
+def unprivileged_user() -> str | None:
+    """Who PostgreSQL runs as when we are root, which it refuses."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.support.postgres import PostgresServer, _binaries, _user, free_port
+from tests.support.postgres import PostgresServer, _binaries, free_port, unprivileged_user
 
 NAME = "standby"  # of whoever is the standby now, as the primary knows it
 WATCH_SECONDS = 0.1
@@ -24,7 +24,7 @@ class Copy(PostgresServer):
     """A server that begins as a copy of another and follows it."""
 
     def __init__(self, source: PostgresServer) -> None:
-        self._bin, self._user = _binaries(), _user()
+        self._bin, self._user = _binaries(), unprivileged_user()
         self.folder = Path(tempfile.mkdtemp(prefix="truestub-pg-"))
         self.folder.chmod(0o700)
         if self._user:
@@ -100,13 +100,30 @@ class Pair:
             time.sleep(0.05)
 
 
+class PromotedPair(Pair):
+    """A pair with its promoter; a `Cluster` of tests.support.failover."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._promoter = Promoter(self)
+
+    def create_database(self) -> str:
+        return self.primary.create_database().rpartition("/")[2]
+
+    def leader(self) -> str:
+        return str(self.primary.port)
+
+    def close(self) -> None:
+        self._promoter.close()
+        super().close()
+
+
 class Promoter:
-    """Watches a pair in a thread of its own; `promoted` counts."""
+    """Watches a pair in a thread of its own."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair, self._stop = pair, threading.Event()
         self._safe = False  # the standby was synchronous when last seen
-        self.promoted = 0
         self._thread = threading.Thread(target=self._run, name="promoter")
         self._thread.start()
 
@@ -125,4 +142,3 @@ class Promoter:
             if misses >= MISSES and self._safe:
                 self._pair.promote()
                 self._safe, misses = False, 0
-                self.promoted += 1
