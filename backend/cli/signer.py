@@ -15,6 +15,8 @@ from backend.logs import configure_logs
 from backend.settings import settings_from
 from backend.wiring import open_database
 
+PATIENCE_SECONDS = 8.0  # with the database; who asked waits for ten
+
 app = typer.Typer(help="The process that holds the private keys.", no_args_is_help=True)
 
 
@@ -34,7 +36,7 @@ def run() -> None:
         signal.signal(number, lambda *_ignored: stop.set())
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = KeyStore(settings.keys_dir)
-    engine = open_database(settings)
+    engine = open_database(settings, PATIENCE_SECONDS)
     try:
         words = _("Signer on %s") % settings.signer_socket
         serve(Signer(engine, keys, system_clock), settings.signer_socket, stop, lambda: typer.echo(words))
