@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
-from backend.db.buyers import BuyerMark
+from backend.db.buyers import BuyerMark, UsedPass
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.models import Event, Order, TicketClass, Waiter
@@ -119,7 +119,8 @@ def erase_due(engine: Engine, secret: bytes) -> int:
         query = select(Person.id).where(Person.keep_until_ms <= now_ms(connection)).limit(AT_ONCE)
         due = list(connection.scalars(query))
         over = select(Event.id).where(Event.ends_ms <= now_ms(connection))
-        connection.execute(delete(BuyerMark).where(BuyerMark.event_id.in_(over)))  # who bought how much is moot then
+        for kept in (BuyerMark, UsedPass):  # who bought how much is moot then
+            connection.execute(delete(kept).where(kept.event_id.in_(over)))
         if due:
             count = _forget(connection, due)
             audit.append(connection, secret, "worker", "privacy_retention", "people", people=len(due), values=count)

@@ -17,7 +17,7 @@ from backend.domain.selling.outcomes import Again, Decision, Held, No, Outcome, 
 from backend.domain.selling.requests import Expire, Hold, Request, StartPayment
 from backend.killpoints import reach
 from backend.sales.answers import held_body, paid_body
-from backend.sales.till import reading
+from backend.sales.till import buyers, reading
 from backend.sales.till.seats import SeatMemory, claimants, few_seats
 from backend.sales.till.writing import write_and_commit
 
@@ -104,8 +104,8 @@ class _Desk:
             found.keys,
             codes=reading.read_codes(connection, self._event.id, codes),
             owned=reading.read_owned(connection, self._event.id, owners),
-            passes=reading.read_passes(connection, self._event.id, passes, self.now_ms),
-            marked=reading.read_marked(connection, self._event.id, marks),
+            passes=buyers.read_passes(connection, self._event.id, passes, self.now_ms),
+            marked=buyers.read_marked(connection, self._event.id, marks),
         )
         named = {seat for order in facts.orders.values() for line in order.lines for seat in line.seats}
         reloaded = False

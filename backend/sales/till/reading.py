@@ -14,7 +14,6 @@ import orjson
 from sqlalchemy import Connection, TextClause, func, select, text
 
 from backend.db.among import among
-from backend.db.buyers import BuyerMark, UsedPass
 from backend.db.clock import NOW_MS
 from backend.db.models import Code, Order
 from backend.db.roundtrip import driver_sql, round_trip
@@ -205,31 +204,6 @@ def read_owned(connection: Connection, event_id: UUID, owners: Collection[bytes]
         Order.event_id == event_id, Order.state.in_(("held", "paid")), among(connection, Order.owner, owners)
     )
     return {owner: int(count) for owner, count in connection.execute(query.group_by(Order.owner)) if owner}
-
-
-def read_passes(connection: Connection, event_id: UUID, nonces: Collection[bytes], now_ms: int) -> dict[bytes, UUID]:
-    """The passes that were used for an order that is kept or was paid. Asked for only where one is shown."""
-    if not nonces:
-        return {}
-    live = (Order.state == "held") & (Order.hold_expires_ms > now_ms) | Order.state.in_(("paid", "refunded"))
-    query = select(UsedPass.nonce, UsedPass.order_id).join(Order, Order.id == UsedPass.order_id)
-    query = query.where(UsedPass.event_id == event_id, UsedPass.nonce.in_(nonces), live)
-    return {row.nonce: row.order_id for row in connection.execute(query)}
-
-
-def read_marked(connection: Connection, event_id: UUID, marks: Collection[bytes]) -> dict[bytes, dict[UUID, int]]:
-    """The tickets that buyers with these marks keep or bought, by order. Asked for only where the event limits it."""
-    if not marks:
-        return {}
-    query = (
-        select(BuyerMark.mark, Order.id, Order.quantity)
-        .join(Order, Order.id == BuyerMark.order_id)
-        .where(BuyerMark.event_id == event_id, BuyerMark.mark.in_(marks), Order.state.in_(("held", "paid")))
-    )
-    found: dict[bytes, dict[UUID, int]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.mark, {})[row.id] = row.quantity
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,15 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, update
 
 from backend.db.bulk import Insert, Update, Writer
-from backend.db.buyers import BuyerMark, UsedPass
 from backend.db.models import Code, SeatClaim
-from backend.db.upsert import insert_missing
 from backend.domain.ids import ticket_id
 from backend.domain.ledger import Entry
 from backend.domain.selling.facts import EventFacts
 from backend.domain.selling.outcomes import Changes
+from backend.sales.till.buyers import note_buyers
 
 _ENTRY = tuple(one.name for one in fields(Entry))
 CREATED = 201  # HTTP status stored with a hold's first answer
@@ -129,20 +128,8 @@ def write_and_commit(
         _OUTBOX.param: _outbox(changes, now_ms),
         _LEDGER.param: ledger_rows(changes.ledger, event.id, now_ms),
     }
-    if changes.passes:
-        _use_passes(connection, event, changes)
-    if changes.marks:
-        rows = [{"order_id": order, "mark": mark, "event_id": event.id} for order, mark in sorted(changes.marks)]
-        insert_missing(connection, BuyerMark, rows)
+    note_buyers(connection, event.id, changes)
     WRITER.write_and_commit(connection, new_or_changed, written)
-
-
-def _use_passes(connection: Connection, event: EventFacts, changes: Changes) -> None:
-    """A pass belongs to the last order it was used for; the one before has ended unpaid."""
-    mine = (UsedPass.event_id == event.id) & UsedPass.nonce.in_(list(changes.passes))
-    connection.execute(delete(UsedPass).where(mine))
-    rows = [{"event_id": event.id, "nonce": nonce, "order_id": order} for nonce, order in changes.passes.items()]
-    connection.execute(insert(UsedPass), rows)
 
 
 def _stock(event: EventFacts, changes: Changes) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from backend.desk.events import desk_event
 from backend.sales.order_view import order_view
 from backend.sales.renewing import secret_now
 from backend.web.desk.pictures import qr_picture
-from backend.web.pages.order import RECEIPT_MARK
+from backend.web.pages.my_orders import RECEIPT_MARK
 from backend.web.requests import services
 
 

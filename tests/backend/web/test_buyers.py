@@ -70,6 +70,10 @@ def test_a_pass_is_given_back_by_an_order_that_ends_unpaid(services: Services, c
     assert problem(order(client, leave)) == (403, "pass_used")
     with services.engine.connect() as connection:
         assert connection.scalars(select(UsedPass.order_id)).all() == [UUID(kept.get_json()["order_id"])]
+    set_event(services, doors_ms=1, starts_ms=2, ends_ms=3)
+    erase_due(services.engine, services.secret)
+    with services.engine.connect() as connection:
+        assert connection.scalars(select(UsedPass.order_id)).all() == []
 
 
 # --- a guest's limit --------------------------------------------------------------------------------------------------
