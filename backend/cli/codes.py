@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import typer
 
+from backend.desk.audit import COMMAND_LINE, note
 from backend.domain.event_table import percent_of
 from backend.domain.selling.requests import LineWanted
 from backend.errors import refuse
@@ -35,6 +36,15 @@ def make(
     offer = Offer(label, class_code or None, percent_of(percent_off), presale, None, uses or None)
     services = wire(settings_from(os.environ))
     try:
+        note(
+            services.engine,
+            services.secret,
+            COMMAND_LINE,
+            "codes_make",
+            f"event:{slug}",
+            codes=count,
+            discount_bps=offer.discount_bps,
+        )
         made = make_codes(services.engine, slug, offer, count, text or None)
     finally:
         services.close()
@@ -55,6 +65,7 @@ def give(
         event_id = services.tills.event_id(slug)
         if event_id is None:
             raise refuse("unknown_event", _("There is no such event"))
+        note(services.engine, services.secret, COMMAND_LINE, "give", f"event:{slug}", tickets=quantity)
         gift = give_tickets(services, event_id, (LineWanted(class_code, quantity),), key or str(uuid4()))
     finally:
         services.close()

@@ -8,8 +8,10 @@ from uuid import UUID
 import typer
 
 from backend.chain.jobs import enqueue_create_event
+from backend.desk.audit import COMMAND_LINE, note
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
+from backend.sales.answers import rfc3339
 from backend.sales.calling_off import Times, cancel_event, postpone_event
 from backend.sales.events import create_event_from_file, prepare_event, read_event_file
 from backend.settings import settings_from
@@ -28,6 +30,7 @@ def cancel(slug: Annotated[str, typer.Argument(help="the event's slug")]) -> Non
     """Call an event off. Selling stops at once; the worker gives everybody their money back."""
     services = wire(settings_from(os.environ))
     try:
+        note(services.engine, services.secret, COMMAND_LINE, "event_cancel", f"event:{slug}")
         cancel_event(services.engine, slug)
     finally:
         services.close()
@@ -44,6 +47,8 @@ def postpone(
     try:
         plan = read_event_file(file)
         times = Times(plan.doors_ms, plan.starts_ms, plan.ends_ms, plan.freeze_ms)
+        moved = {"starts": rfc3339(times.starts_ms), "doors": rfc3339(times.doors_ms)}
+        note(services.engine, services.secret, COMMAND_LINE, "event_postpone", f"event:{slug}", **moved)
         postpone_event(services.engine, slug, times, plan.refund_until_ms)
     finally:
         services.close()
@@ -56,6 +61,7 @@ def create(file: Annotated[Path, typer.Argument(help="the event, as in examples/
     services = wire(settings_from(os.environ))
     try:
         event_id, plan = create_event_from_file(services.engine, file)
+        note(services.engine, services.secret, COMMAND_LINE, "event_create", f"event:{plan.slug}")
         _prepare(services, event_id)
     finally:
         services.close()

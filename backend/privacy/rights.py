@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Engine, delete, func, select, text
 from backend.db.buyers import BuyerMark, UsedPass
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order, TicketClass, Waiter
-from backend.db.privacy import OrderConsent, Person, PersonalField
+from backend.db.models import Event, Order, Outbox, TicketClass, Waiter
+from backend.db.privacy import OrderConsent, Person, PersonalField, RecoveryCode
 from backend.desk import audit
 from backend.errors import refuse
 from backend.i18n import gettext as _
+from backend.notices.order_outbox import LETTER
 from backend.privacy.buyers import orders_marked
 from backend.privacy.contacts import ORDERS, mail_index, opened_key
 from backend.privacy.sealing import unseal
@@ -134,10 +135,21 @@ def _forget(connection: Connection, people: list[UUID]) -> int:
     of_orders = PersonalField.table_name == ORDERS
     orders = {UUID(one) for one in connection.scalars(select(PersonalField.row_id).where(mine, of_orders))}
     connection.execute(delete(BuyerMark).where(BuyerMark.order_id.in_(orders)))
+    indexes = connection.scalars(select(Person.mail_index).where(Person.id.in_(people), Person.mail_index.is_not(None)))
+    for index in list(indexes):
+        _forget_recovery(connection, index or b"")
     count = connection.execute(select(func.count()).select_from(PersonalField).where(mine)).scalar_one()
     connection.execute(delete(PersonalField).where(mine))
     connection.execute(delete(Person).where(Person.id.in_(people)))
     return int(count)
+
+
+def _forget_recovery(connection: Connection, index: bytes) -> None:
+    """Codes to open the person's orders, and the letters that brought them: they name the address's keyed hash."""
+    connection.execute(delete(RecoveryCode).where(RecoveryCode.mail_index == index))
+    connection.execute(
+        delete(Outbox).where(Outbox.topic == LETTER, Outbox.key.startswith(f"order.recover:{index.hex()}:"))
+    )
 
 
 def _wipe_pages(connection: Connection) -> None:

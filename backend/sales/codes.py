@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, insert, select
@@ -36,11 +36,19 @@ def hash_code(event_id: UUID, text: str) -> bytes:
     return sha256(_DOMAIN + event_id.bytes + plain.encode()).digest()
 
 
-def make_codes(engine: Engine, slug: str, offer: Offer, count: int = 1, text: str | None = None) -> list[str]:
-    """New codes as buyers type them, shown this once; with `text`, that one. Raises `Refused`."""
+def make_codes(
+    engine: Engine, slug: str, offer: Offer, count: int = 1, text: str | None = None, seed: bytes | None = None
+) -> list[str]:
+    """New codes as buyers type them; with `text`, that one. Raises `Refused`.
+
+    With a secret `seed` the same again makes nothing and shows the same codes: the first answer may have been lost.
+    """
     if not 1 <= count <= MAX_AT_ONCE or (text is not None and count != 1):
         raise refuse("bad_number", _("Make 1 to %d codes at once, and a code of your own singly") % MAX_AT_ONCE)
-    made = [text] if text is not None else [_new_text() for _number in range(count)]
+    if text is not None:
+        made = [text]
+    else:
+        made = [_new_text() if seed is None else _text_from(seed, number) for number in range(count)]
     with engine.begin() as connection:
         event_id = connection.scalar(select(Event.id).where(Event.slug == slug))
         if event_id is None:
@@ -53,6 +61,10 @@ def make_codes(engine: Engine, slug: str, offer: Offer, count: int = 1, text: st
                 raise refuse("unknown_class", _("There is no such class of tickets; look at the event again"))
         if text is not None and _exists(connection, event_id, text):
             raise refuse("code_exists", _("This event has that code already"))
+        if seed is not None:
+            connection.execute(select(Event.id).where(Event.id == event_id).with_for_update())  # a double click waits
+            if _exists(connection, event_id, made[0]):
+                return made
         values = {
             "event_id": event_id,
             "class_number": number,
@@ -74,5 +86,10 @@ def _exists(connection: Connection, event_id: UUID, text: str) -> bool:
 
 
 def _new_text() -> str:
-    text = "".join(secrets.choice(ALPHABET) for _number in range(GENERATED_CHARACTERS))
+    return _text_from(secrets.token_bytes(32), 0)
+
+
+def _text_from(seed: bytes, number: int) -> str:
+    bits = int.from_bytes(blake2b(number.to_bytes(8), key=seed, digest_size=GENERATED_CHARACTERS).digest())
+    text = "".join(ALPHABET[bits >> 5 * at & 31] for at in range(GENERATED_CHARACTERS))
     return "-".join(text[at : at + 4] for at in range(0, GENERATED_CHARACTERS, 4))

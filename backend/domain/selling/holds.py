@@ -162,7 +162,8 @@ def _over_buyers_limit(book: Book, request: Hold, wanted: int) -> No | None:
         before = book.owned.get(request.owner, 0)
         if before + wanted > limit:
             return No("over_buyers_limit", {"limit": limit, "have": before})
-    if wanted > book.event.max_per_order:
+    # An offer is for what somebody was let wait for; a limit lowered since must not keep it from them for ever.
+    if request.keep_ms is None and wanted > book.event.max_per_order:
         return No("over_limit", {"limit": book.event.max_per_order, "wanted": wanted})
     return None
 

@@ -39,16 +39,20 @@ def reconcile(engine: Engine, tills: Tills, providers: Mapping[str, Provider]) -
 
     Before sales open after a restore, run it until it returns 0: a restored database would sell again what was paid.
     """
-    known = 0
+    known, silent = 0, set[str]()
     for payment in _open_payments(engine):
         provider = providers.get(payment.provider)
         if provider is None:
             _log.error("payment %s stays open: provider %s is not set up", payment.id, payment.provider)
-        elif _is_due(payment):
+            _note_asked(engine, payment.id)
+        elif _is_due(payment) and payment.provider not in silent:
             try:
                 known += _reconcile_one(engine, tills, provider, payment)
             except (Silent, Refused) as error:
                 _log.warning("payment %s stays open: %s", payment.id, type(error).__name__)
+                _note_asked(engine, payment.id)
+                if isinstance(error, Silent):
+                    silent.add(payment.provider)  # asking it about the others would only take as long again
     return known
 
 

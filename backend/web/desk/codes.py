@@ -1,5 +1,6 @@
 """Presale codes, vouchers and complimentary tickets of an event."""
 
+import hmac
 import secrets
 from http import HTTPStatus
 
@@ -7,11 +8,12 @@ from apiflask import APIBlueprint
 from flask import flash, render_template, request
 from flask.typing import ResponseReturnValue
 
-from backend.desk.codes import code_batches, wish_of, withdraw_codes
+from backend.desk.codes import Wish, code_batches, wish_of, withdraw_codes
 from backend.desk.events import desk_event
 from backend.domain.selling.requests import LineWanted
 from backend.errors import Refusal, Refused
 from backend.i18n import gettext as _
+from backend.privacy.sealing import derived_key
 from backend.sales.codes import make_codes
 from backend.sales.giving import give
 from backend.web.desk.guard import needs, note, see_other, signed
@@ -43,7 +45,7 @@ def make(slug: str) -> ResponseReturnValue:
     try:
         wish = wish_of(request.form, event["time_zone"])
         note("codes_make", f"event:{slug}", codes=wish.count, discount_bps=wish.offer.discount_bps)
-        made = make_codes(parts.engine, slug, wish.offer, wish.count, wish.text)
+        made = make_codes(parts.engine, slug, wish.offer, wish.count, wish.text, _seed(wish))
     except Refused as refused:
         return _page(slug, refusal=refused.refusal), HTTPStatus.CONFLICT
     return _page(slug, made=made)
@@ -80,6 +82,13 @@ def give_away(slug: str) -> ResponseReturnValue:
         flash(refused.refusal.sentence)
         return see_other(f"/desk/events/{slug}/codes")
     return receipt_page(gift.order_id)
+
+
+def _seed(wish: Wish) -> bytes | None:
+    """Of the form as it was given out and filled in; sent twice, it makes its codes once."""
+    form = request.form.get("form", "")
+    told = f"{signed().name}\0{form}\0{wish!r}".encode()
+    return hmac.digest(derived_key(services().secret, "codes"), told, "sha256") if form and wish.text is None else None
 
 
 def _page(slug: str, made: list[str] | None = None, refusal: Refusal | None = None) -> str:

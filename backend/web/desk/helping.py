@@ -33,8 +33,8 @@ def hand_over(order_id: UUID) -> ResponseReturnValue:
     if trouble not in TROUBLES or not checked or not set(checked) <= set(CHECKS):
         flash(_("Say what is wrong, and what the buyer showed you"))
         return see_other(f"/desk/orders/{order_id}#help")
+    note("help", f"order:{order_id}", trouble=trouble, checked=sorted(checked))
     if trouble in STOLEN:
         parts = services()
         renew_at_desk(parts.engine, parts.secret, order_id)
-    note("help", f"order:{order_id}", trouble=trouble, checked=sorted(checked))
     return receipt_page(order_id)

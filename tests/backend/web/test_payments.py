@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from backend.db.models import Order, Outbox, Payment, Ticket
 from backend.sales.expiry import expire_holds
 from backend.sales.ledger import check_ledger
 from backend.sales.payments import interface, outbox, reconcile, sandbox
+from backend.sales.payments.interface import Silent
 from backend.sales.payments.sandbox import SIGNATURE_HEADER, Letter, Sandbox
 from backend.sales.till import batch, writing
 from backend.wiring import Services
@@ -123,6 +125,29 @@ def test_a_charge_that_never_arrived_ends_as_declined(
     assert buyer.look(order)["payment"] == {"state": "declined", "reason": "never_arrived"}
     assert buyer.pay(order).status_code == 200
     money_adds_up(services, bank)
+
+
+def test_a_silent_bank_is_asked_once_a_round_and_keeps_nobody_from_being_asked_about(
+    buyer: Buyer, services: Services, bank: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "AT_ONCE", 2)
+    orders = [buyer.held() for _ in range(4)]
+    for order in orders:
+        assert buyer.pay(order, "timeout_then_approve").status_code == 202
+    with services.engine.begin() as connection:
+        connection.execute(update(Payment).values(created_ms=1))
+    asked: list[UUID] = []
+
+    def silent(payment_id: UUID, _reference: str | None = None) -> None:
+        asked.append(payment_id)
+        raise Silent
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bank, "look_up", silent)
+        for _round in range(4):
+            ask_bank(services)
+    assert len(asked) == 4, "one question a round, however many are open"
+    assert len(set(asked)) == 4, "each of them in its turn"
 
 
 def test_late_money_is_taken_note_of(buyer: Buyer, client: FlaskClient, services: Services, bank: Sandbox) -> None:

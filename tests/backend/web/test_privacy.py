@@ -14,17 +14,18 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 from nacl.exceptions import CryptoError
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.engine import make_url
 
 from backend.app import create_app
 from backend.chain.batcher import close_batches
-from backend.db.models import Order
-from backend.db.privacy import OrderConsent, Person, PersonalField
+from backend.db.models import Order, Outbox
+from backend.db.privacy import OrderConsent, Person, PersonalField, RecoveryCode
 from backend.desk.audit import Head, verify
 from backend.errors import Refused
 from backend.logs import configure_logs
-from backend.privacy.contacts import DAY_MS, checked_contact, contacts_of, orders_by_mail
+from backend.notices.order_outbox import ask_recovery
+from backend.privacy.contacts import DAY_MS, checked_contact, contacts_of, mail_index, orders_by_mail
 from backend.privacy.rights import erase_due, erase_person, export_person
 from backend.privacy.sealing import seal, unseal
 from backend.sales.payments.outbox import run_due
@@ -124,13 +125,21 @@ def test_what_a_person_may_ask_for(app: Flask, services: Services) -> None:
     assert {(one["name"], one["terms_version"]) for one in told["orders"]} == {(NAME, "1")}
     assert sorted(one["news"] for one in told["orders"]) == [False, True]
     assert OTHER_NAME not in json.dumps(told)
-    with services.engine.connect() as connection:
+    mark = mail_index(services.secret, MAIL)
+    with services.engine.begin() as connection:
         keys = list(connection.scalars(select(Person.key)))
+        with app.test_request_context():
+            ask_recovery(connection, mark)
+        code = {"hash": bytes(32), "mail_index": mark, "expires_ms": 1 << 50}
+        connection.execute(insert(RecoveryCode).values(**code))
     assert erase_person(services.engine, services.secret, "command line", MAIL) == 4
     with pytest.raises(Refused, match="unknown_person"):
         export_person(services.engine, services.secret, MAIL)
     assert orders_by_mail(services.engine, services.secret, MAIL) == []
     assert len(orders_by_mail(services.engine, services.secret, OTHER_MAIL)) == 1
+    with services.engine.connect() as connection:
+        assert connection.scalars(select(RecoveryCode.hash)).all() == []
+        assert not [key for key in connection.scalars(select(Outbox.key)) if mark.hex() in key]
     if services.engine.dialect.name == "sqlite":
         left = everything_stored(services)
         assert sum(key in left for key in keys) == 1  # the other person's

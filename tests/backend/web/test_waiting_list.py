@@ -70,6 +70,18 @@ def test_who_does_not_take_the_offer_makes_way_for_the_next(
     assert [look(client, one)["state"] for one in (first, second)] == ["lapsed", "offered"]
 
 
+def test_a_limit_lowered_since_does_not_lock_the_class(
+    services: Services, client: FlaskClient, buyer: Buyer, sold: list[dict[str, Any]]
+) -> None:
+    """Else nobody gets an offer, and the street is told "sold out" for ever."""
+    waiter = wait(client, 2)
+    with services.engine.begin() as connection:
+        connection.execute(update(Event).values(max_per_order=1))
+    buyer.give_back(sold[0])
+    assert offer(services) == 1
+    assert look(client, waiter)["state"] == "offered"
+
+
 def test_who_wants_more_than_came_back_keeps_it_from_nobody(
     services: Services, client: FlaskClient, buyer: Buyer, sold: list[dict[str, Any]]
 ) -> None:

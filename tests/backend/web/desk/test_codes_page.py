@@ -49,6 +49,15 @@ def test_codes_made_at_the_desk_take_their_share_off_and_are_shown_once(owner: F
     assert "made codes" in text(owner, "/desk/audit")
 
 
+def test_the_same_form_sent_twice_makes_its_codes_once(owner: FlaskClient) -> None:
+    """A double click, or a reload when the answer was lost: the codes are seen again, and there are no more of them."""
+    first = made(owner, form="a-form-as-it-was-given-out")
+    assert made(owner, form="a-form-as-it-was-given-out") == first
+    assert text(owner, CODES).count("<dt>Codes</dt><dd>3</dd>") == 1
+    assert set(made(owner, form="another-form")).isdisjoint(first)
+    assert set(made(owner, form="a-form-as-it-was-given-out", label="Others")).isdisjoint(first)
+
+
 def test_a_withdrawn_code_is_taken_by_no_new_order(owner: FlaskClient, buyer: Buyer) -> None:
     codes = made(owner)
     held = buyer.held({"class": "floor", "quantity": 1}, code=codes[0])
