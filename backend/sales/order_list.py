@@ -1,7 +1,8 @@
 """Several orders at a glance, for the pages of the browser that bought them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import Engine, select
@@ -74,6 +75,15 @@ def order_heads(engine: Engine, order_ids: Sequence[UUID]) -> list[OrderHead]:
                 )
             )
     return heads
+
+
+def heads_opened(engine: Engine, secrets: Mapping[UUID, str]) -> list[OrderHead]:
+    """The orders that these secrets open now, in the order given; one that was made anew opens nothing."""
+    query = select(Order.id, Order.secret_hash).where(Order.id.in_(secrets))
+    with read(engine) as connection:
+        hashes = {row.id: row.secret_hash for row in connection.execute(query)}
+    right = [one for one, secret in secrets.items() if hashes.get(one) == sha256(secret.encode()).digest()]
+    return order_heads(engine, right)
 
 
 def open_holds(engine: Engine, event_id: UUID, order_ids: Sequence[UUID]) -> list[OrderHead]:

@@ -15,7 +15,7 @@ from backend.privacy.contacts import checked_contact, mail_index
 from backend.privacy.recovery import MARK, use_code
 from backend.sales import orders
 from backend.sales.catalogue import list_events
-from backend.sales.order_list import order_heads
+from backend.sales.order_list import heads_opened
 from backend.sales.renewing import secret_now
 from backend.sales.words import in_words
 from backend.web.pages.mine import orders_here, remember
@@ -76,7 +76,7 @@ def hand_over() -> ResponseReturnValue:
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         raise refuse("order_not_here", _("Only this site's own wallet may ask for its orders"))
     here = {one.order_id: one.secret for one in orders_here()}
-    heads = order_heads(services().engine, list(here))
+    heads = heads_opened(services().engine, here)
     told = [{"order_id": str(one.order_id), "order_secret": here[one.order_id]} for one in heads if one.state in HANDED]
     return jsonify({"orders": told})
 
@@ -94,7 +94,7 @@ def _open_by_code(code: str) -> ResponseReturnValue:
 
 
 def _heads() -> list[Any]:
-    return order_heads(services().engine, [one.order_id for one in orders_here()])
+    return heads_opened(services().engine, {one.order_id: one.secret for one in orders_here()})
 
 
 def _orders_page(receipt: str, told: Refusal | None = None) -> str:

@@ -191,6 +191,9 @@ def test_the_page_makes_a_new_link_and_the_old_receipt_is_dead(services: Service
     assert thief.get(page, headers=HTML).status_code == 200
     assert post(client, f"{page}/renew", page, form="anew").status_code == 303
     assert thief.get(page, headers=HTML).status_code == 404
+    assert "Gig" not in thief.get("/orders", headers=HTML).text
+    assert thief.get("/wallet/orders").get_json() == {"orders": []}
+    assert len(client.get("/wallet/orders").get_json()["orders"]) == 1
     assert receipt not in client.get(page, headers=HTML).text
     assert client.get(page, headers=HTML).status_code == 200
 
