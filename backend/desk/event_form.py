@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 MAX_CLASS_ROWS = 40  # of the form; a file may have more
 
 _TEXTS = ("slug", "name", "venue", "time_zone", "currency", "offline_policy")
-_NUMBERS = ("hold_minutes", "max_per_order")
-_TIMES = ("doors", "starts", "ends", "freeze")
+_NUMBERS = ("hold_minutes", "max_per_order", "max_per_buyer")
+_TIMES = ("doors", "starts", "ends", "freeze", "sale_starts")
+_REFUNDS, _ROOM = "refunds", "waiting_room"  # tables of the file
 _CLASS_TEXTS = ("code", "name", "price", "policy")
 _CLASS_NUMBERS = ("capacity", "zone", "resale_cap_percent", "royalty_percent")
 CLASS_FIELDS = (*_CLASS_TEXTS, *_CLASS_NUMBERS, "rows")
@@ -31,6 +32,8 @@ def event_file(form: Mapping[str, str], classes: Sequence[Mapping[str, str]]) ->
     lines = [f"{name} = {_text(given[name])}" for name in _TEXTS if given[name]]
     lines += [f"{name} = {_number(given[name])}" for name in _NUMBERS if given[name]]
     lines += [f"{name} = {_time(given[name])}" for name in _TIMES if given[name]]
+    lines += _table(form, _REFUNDS, ("until",), ("keep_percent",), flag="self_service")
+    lines += _table(form, _ROOM, ("opens",), ("rate_per_minute",))
     for row in classes:
         lines.append("[[classes]]")
         lines += [f"{name} = {_text(row[name])}" for name in _CLASS_TEXTS if row.get(name)]
@@ -43,7 +46,19 @@ def event_file(form: Mapping[str, str], classes: Sequence[Mapping[str, str]]) ->
 def field_of(key: str) -> str:
     """The form's field for a key of the file: `classes[2].price` is `class-2-price`, whatever is in a row's seats."""
     found = re.match(r"classes\[(\d+)\]\.(\w+)", key)
-    return f"class-{found[1]}-{found[2]}" if found else key
+    return f"class-{found[1]}-{found[2]}" if found else key.replace(".", "-")
+
+
+def _table(
+    form: Mapping[str, str], name: str, times: Sequence[str], numbers: Sequence[str], flag: str | None = None
+) -> list[str]:
+    """A table of the file from the fields `name-key`; none if all of them were left empty."""
+    given = {key: form.get(f"{name}-{key}", "").strip() for key in (*times, *numbers)}
+    lines = [f"{key} = {_time(given[key])}" for key in times if given[key]]
+    lines += [f"{key} = {_number(given[key])}" for key in numbers if given[key]]
+    if flag is not None and f"{name}-{flag}" in form:
+        lines.append(f"{flag} = true")
+    return [f"[{name}]", *lines] if lines else []
 
 
 def _seats(part: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from backend.desk.event_form import class_rows, event_file, field_of
-from backend.domain.event_file import EventPlan, parse_event_file
+from backend.domain.event_file import EventPlan, RoomPlan, parse_event_file
 from backend.errors import Refused
 
 FORM = {
@@ -47,9 +47,28 @@ def test_a_form_becomes_the_event_it_describes() -> None:
     assert (seated.price_minor, seated.policy, seated.zone) == (7200, "soulbound", 2)
 
 
+def test_the_form_has_the_rules_of_the_sale_that_a_file_has() -> None:
+    plan = read(
+        **{"sale_starts": "2030-05-01T10:00", "max_per_buyer": "6", "refunds-self_service": "1"},
+        **{"refunds-until": "2030-06-01T12:00", "refunds-keep_percent": "12.5"},
+        **{"waiting_room-opens": "2030-05-01T09:00", "waiting_room-rate_per_minute": "300"},
+    )
+    assert (plan.max_per_buyer, plan.refund_keep_bps) == (6, 1250)
+    assert plan.sale_starts_ms is not None
+    assert plan.waiting_room == RoomPlan(plan.sale_starts_ms - 3_600_000, 300)
+    assert plan.refund_until_ms is not None
+    assert plan.refund_until_ms < plan.doors_ms
+    plain = read()
+    assert (plain.sale_starts_ms, plain.max_per_buyer, plain.refund_until_ms, plain.waiting_room) == (None,) * 4
+
+
 @pytest.mark.parametrize(
     ("field", "value", "code", "named"),
     [
+        ("refunds-until", "2030-06-16T12:00", "times_out_of_order", "refunds-until"),
+        ("refunds-keep_percent", "200", "bad_percent", "refunds-keep_percent"),
+        ("waiting_room-opens", "2030-05-01T09:00", "missing_key", "waiting_room-rate_per_minute"),
+        ("max_per_buyer", "0", "bad_number", "max_per_buyer"),
         ("slug", "River Night", "bad_slug", "slug"),
         ("doors", "tomorrow", "bad_time", "doors"),
         ("starts", "", "missing_key", "starts"),
