@@ -45,6 +45,7 @@ def test_codes_made_at_the_desk_take_their_share_off_and_are_shown_once(owner: F
     listed = text(owner, CODES)
     assert not any(one in listed for one in codes)
     assert "<dt>Used</dt><dd>1 / 3</dd>" in listed
+    assert "· 25 percent off" in listed
     assert "Fan &lt;b&gt;club&lt;/b&gt;" in listed
     assert "made codes" in text(owner, "/desk/audit")
 
