@@ -146,7 +146,7 @@ def _buy(buyer: Buyer, sold: Sold, stop: threading.Event) -> None:
                 break
             if answer.status_code not in (202, 503):
                 sold.odd.append(f"payment: {answer.status_code} {answer.get_data(as_text=True)[:200]}")
-                return
+                break
 
 
 def _wait(true: Callable[[], bool], what: str) -> None:
