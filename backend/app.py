@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import time
 from typing import Any
 
 from apiflask import APIFlask
@@ -36,6 +37,7 @@ from backend.web.problems import install_problems
 from backend.web.requests import MAX_BODY_BYTES, refuse_slow_body
 from backend.web.serving import Serving
 from backend.web.sessions import ThriftySessions
+from backend.web.visitors import init_limits
 from backend.wiring import Services, wire
 
 PARTS = (
@@ -76,6 +78,7 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     app = APIFlask(__name__, title="Truestub", version="1", docs_path=None, spec_path=openapi.PATH, **_NO_STATIC)
     app.extensions["truestub"] = services
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    init_limits(app, services.settings, time.monotonic)
     openapi.describe(app)
     install_problems(app)
     app.session_interface = ThriftySessions()

@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,8 +18,12 @@ from backend.i18n import gettext as _
 PREFIX = "TRUESTUB_"
 DEFAULT_DATA_DIR = "truestub-data"
 STRIPE_API = "https://api.stripe.com"
+MAX_LIMIT = 1_000_000_000  # of what one address may do; more than anybody can
 MAX_UNITS_PER_MINOR = 2**62  # of a token; the contract's own limit is 2**72
 _TOKEN = re.compile(r"(?P<currency>[A-Z]{3})=(?:native|0x(?P<address>[0-9a-fA-F]{40})):(?P<units>[0-9]{1,20})")
+
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class Settings:
     public_url: str  # what buyers and gates reach us by
     web_host: str
     web_port: int
+    trusted_proxies: tuple[Network, ...]  # whose X-Forwarded-For counts; empty: nobody's
+    holds_per_second: int  # orders from one address in the long run; ten times as many at once
+    unpaid_holds: int  # of one address at once
+    places_per_hour: int  # in waiting rooms, and on waiting lists, from one address; as many at once
+    lookups_per_hour: int  # orders looked for, and codes by mail asked for, from one address; as many at once
     node_urls: tuple[str, ...]  # JSON-RPC endpoints, in order of preference; empty: selling without minting
     chain_id: int
     finality_blocks: int  # a block this deep is final
@@ -86,6 +96,11 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         public_url=get.url("PUBLIC_URL", None if production else "http://127.0.0.1:8080"),
         web_host=get.text("WEB_HOST", "127.0.0.1"),
         web_port=get.whole("WEB_PORT", 8080, 0, 65535),
+        trusted_proxies=get.networks("TRUSTED_PROXIES"),
+        holds_per_second=get.whole("HOLDS_PER_SECOND", 60, 1, MAX_LIMIT),
+        unpaid_holds=get.whole("UNPAID_HOLDS", 300, 1, MAX_LIMIT),
+        places_per_hour=get.whole("PLACES_PER_HOUR", 300, 1, MAX_LIMIT),
+        lookups_per_hour=get.whole("LOOKUPS_PER_HOUR", 300, 1, MAX_LIMIT),
         node_urls=tuple(get.url_value("NODE_URLS", part) for part in get.text("NODE_URLS", "").split(",") if part),
         chain_id=get.whole("CHAIN_ID", 31337, 1, 2**53),
         finality_blocks=get.whole("FINALITY_BLOCKS", 12, 1, 10_000),
@@ -154,6 +169,17 @@ def _refuse_unsafe(settings: Settings) -> None:
         raise SettingError(PREFIX + "DEVELOPMENT_CHAIN", _("rewrites history by itself; switch it off in production"))
     if urlsplit(settings.public_url).scheme != "https":
         raise SettingError(PREFIX + "PUBLIC_URL", _("must begin with https:// in production"))
+    if not settings.trusted_proxies and _is_loopback(settings.web_host):
+        # Only a proxy can reach us there: all visitors would share its address, and so one visitor's limits.
+        sentence = _("is missing; name the proxy's address, such as 127.0.0.1, and let it set X-Forwarded-For")
+        raise SettingError(PREFIX + "TRUSTED_PROXIES", sentence)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Reader:
@@ -193,6 +219,15 @@ class _Reader:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingError(PREFIX + name, _("must be an address that begins with http:// or https://"))
         return value.strip().rstrip("/")
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """`10.0.0.0/8,::1`: addresses and networks."""
+        try:
+            return tuple(ip_network(part.strip()) for part in self.text(name, "").split(",") if part.strip())
+        except ValueError:
+            raise SettingError(
+                PREFIX + name, _("must be addresses or networks, such as 127.0.0.1,10.0.0.0/8")
+            ) from None
 
     def chain_tokens(self, name: str) -> tuple[TokenSetting, ...]:
         """`EUR=native:400000000000,USD=0x...:10000`: currency, token, its units for one minor unit."""

@@ -1,8 +1,8 @@
 """Who may go on to the till, and when: pure rules over a room, a place and the time.
 
 - Who came before the start is drawn: the nonce in the place, hashed with a seed that nobody has seen before the start,
-  gives a fraction in [0, 1), and the fraction of the crowd that is ahead. Coming earlier is of no use, and neither is
-  coming again, since all draws are made at the start.
+  gives a fraction in [0, 1), and the fraction of the crowd that is ahead. Coming earlier is of no use. Coming again
+  is another draw; how many an address may have is limited where it asks (`places_per_hour`, backend.web.visitors).
 - Who came after the start stands behind all of them, in order of arrival.
 - From the start on, `rate_per_minute` places become free to enter. A place that is not used is lost after
   `ENTRY_MINUTES`; the next in line do not wait for it.
@@ -107,6 +107,6 @@ def rank_of(room: Room, place: Place) -> int:
 
 
 def _draw(seed: bytes, place: Place) -> int:
-    """A fraction of 2^64, fixed by seed and place: nobody can choose it, not even by joining a thousand times."""
+    """A fraction of 2^64, fixed by seed and place: nobody can choose it, or know it before the start."""
     message = place.event_id.bytes + place.number.to_bytes(8) + place.nonce
     return int.from_bytes(hmac.digest(seed, message, hashlib.sha256)[: _FRACTION_BITS // 8])

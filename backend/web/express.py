@@ -34,6 +34,7 @@ from backend.web.orders import JSON, back_to, hold_wish, payment_answer, payment
 from backend.web.problems import problem, refusal_for
 from backend.web.requests import MAX_BODY_BYTES, bearer_in, is_good_key, reply
 from backend.web.serving import Answered, Headers
+from backend.web.visitors import EXTENSION, Limits
 from backend.web.waiting_room import PASS_HEADER
 from backend.wiring import Services
 
@@ -51,6 +52,7 @@ class _Sent:
 
     headers: dict[str, str]
     body: bytes
+    peer: str
     language: str
     pool: Executor
 
@@ -61,6 +63,7 @@ class Express:
     def __init__(self, app: Flask, protection: Headers) -> None:
         self._parts: Services = app.extensions["truestub"]
         self._metrics: Metrics = app.extensions["truestub_metrics"]
+        self._limits: Limits = app.extensions[EXTENSION]
         self._protection = protection
         self._providers = self._parts.shop_payments
         self._mailbox: Mailbox | None = None
@@ -72,7 +75,9 @@ class Express:
         if headers is None:
             return None
         began = time.perf_counter()
-        sent = _Sent(headers, body, language_of(headers.get("accept-language", "")), pool)
+        sent = _Sent(
+            headers, body, scope.client.rpartition(":")[0], language_of(headers.get("accept-language", "")), pool
+        )
         route, work = self._work(scope.path, sent)
         if work is None:
             return None
@@ -102,12 +107,15 @@ class Express:
         return self._held(event_id, key, wanted, sent) if event_id is not None else None
 
     async def _held(self, event_id: UUID, key: str, wanted: OrderIn, sent: _Sent) -> Answered:
-        parts = self._parts
+        parts, address = self._parts, self._limits.address(sent.peer, sent.headers.get("x-forwarded-for"))
+        self._limits.check_hold(address)
         if not parts.rooms.remembers(event_id):
             await self._look_at_room(event_id, sent)
         wish = hold_wish(parts, event_id, key, wanted, sent.headers.get(PASS_HEADER.lower()))
         outcome = await parts.tills.of(event_id).ask_soon(wish, self._box())
-        return self._json(201, reply(orders.held_answer(parts.tills, parts.secret, event_id, outcome)))
+        held = orders.held_answer(parts.tills, parts.secret, event_id, outcome)
+        self._limits.unpaid.add(UUID(held["order_id"]), address)
+        return self._json(201, reply(held))
 
     def _pay(self, order_id: UUID, sent: _Sent) -> Work | None:
         key, wanted = _key(sent), _parsed(PaymentIn, sent)
@@ -129,6 +137,7 @@ class Express:
         steps = paying(parts.engine, provider, event_id, wish, wanted.token, back_to(parts, order_id))
         paid = await self._walk(steps, parts.tills.of(event_id), sent)
         if isinstance(paid, PaymentView) and paid.state == "succeeded" and paid.body is not None:
+            self._limits.unpaid.drop(order_id)
             return self._json(200, paid.body.encode())
         return self._whole(await _aside(partial(payment_answer, parts, paid), sent))
 

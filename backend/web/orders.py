@@ -19,6 +19,7 @@ from backend.sales.words import refusal
 from backend.web.models import ExtendedOut, ExtendIn, HeldOut, OrderIn, OrderOut, PaidOut, PaymentIn, RenewedOut
 from backend.web.problems import problem
 from backend.web.requests import bearer, keyed, reply, services, takes
+from backend.web.visitors import hold_ended, limits, visitor
 from backend.web.waiting_room import PASS_HEADER
 from backend.wiring import Services
 
@@ -29,7 +30,7 @@ bp = APIBlueprint("orders", __name__, url_prefix="/api/v1", tag="Orders")
 
 @bp.post("/events/<slug>/orders")
 @bp.output(HeldOut, 201)
-@bp.doc(responses=[400, 404, 409, 422, 503])
+@bp.doc(responses=[400, 404, 409, 422, 429, 503])
 @keyed(bp)
 @takes(bp, OrderIn)
 def create_order(slug: str, key: str, body: OrderIn) -> Response:
@@ -38,9 +39,13 @@ def create_order(slug: str, key: str, body: OrderIn) -> Response:
     event_id = parts.tills.event_id(slug)
     if event_id is None:
         raise refuse("unknown_event", _("There is no such event"))
+    address = visitor()
+    limits().check_hold(address)
     wish = hold_wish(parts, event_id, key, body, request.headers.get(PASS_HEADER))
     outcome = parts.tills.of(event_id).ask(wish)
-    return Response(reply(orders.held_answer(parts.tills, parts.secret, event_id, outcome)), 201, mimetype=JSON)
+    held = orders.held_answer(parts.tills, parts.secret, event_id, outcome)
+    limits().unpaid.add(UUID(held["order_id"]), address)
+    return Response(reply(held), 201, mimetype=JSON)
 
 
 @bp.get("/orders/<uuid:order_id>")
@@ -60,6 +65,7 @@ def release_order(order_id: UUID) -> Response:
     """Give the tickets back before paying."""
     parts = services()
     orders.release(parts.tills, _opened(order_id), order_id)
+    hold_ended(order_id)
     return Response(reply(order_view(parts.engine, order_id, parts.chain)), mimetype=JSON)
 
 
@@ -88,7 +94,10 @@ def pay_order(order_id: UUID, key: str, body: PaymentIn) -> Response:
         raise refuse("unknown_payment_method", _("Pay with one of: %s") % ", ".join(sorted(parts.shop_payments)))
     wish = payment_wish(parts, event_id, order_id, provider.name, key, body)
     there = back_to(parts, order_id)
-    return payment_answer(parts, pay(parts.engine, parts.tills, provider, event_id, wish, body.token, there))
+    paid = pay(parts.engine, parts.tills, provider, event_id, wish, body.token, there)
+    if isinstance(paid, PaymentView) and paid.state == "succeeded":
+        hold_ended(order_id)
+    return payment_answer(parts, paid)
 
 
 @bp.post("/orders/<uuid:order_id>/secret")

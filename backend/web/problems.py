@@ -179,7 +179,12 @@ def refusal_for(error: Exception, where: str | None) -> Refusal:
 
 def _told(refusal: Refusal, status: int) -> Response:
     """As a page for browsers, as a problem for programs."""
-    return error_page(refusal, status) if wants_page() else problem(refusal)
+    if not wants_page():
+        return problem(refusal)
+    page = error_page(refusal, status)
+    if "retry_after" in refusal.details:
+        page.headers["Retry-After"] = str(refusal.details["retry_after"])
+    return page
 
 
 def _said(error: HTTPException, status: int) -> Refusal:

@@ -13,13 +13,14 @@ from backend.sales import waiting_list
 from backend.sales.answers import rfc3339
 from backend.web.models import WaiterIn, WaiterOut
 from backend.web.requests import bearer, reply, services, takes
+from backend.web.visitors import slow_down
 
 bp = APIBlueprint("waiting_list", __name__, url_prefix="/api/v1", tag="Waiting list")
 
 
 @bp.post("/events/<slug>/waiting-list")
 @bp.output(WaiterOut, 201)
-@bp.doc(responses=[404, 409, 422, 503])
+@bp.doc(responses=[404, 409, 422, 429, 503])
 @takes(bp, WaiterIn)
 def join(slug: str, body: WaiterIn) -> Response:
     """Get in line. Keep `waiter_secret`; it opens the place, and later the order that is offered."""
@@ -27,6 +28,7 @@ def join(slug: str, body: WaiterIn) -> Response:
     event_id = parts.tills.event_id(slug)
     if event_id is None:
         raise refuse("unknown_event", _("There is no such event"))
+    slow_down("waiter")
     tell = waiting_list.Tell(checked_contact(body.mail or "", "").mail, parts.settings.keep_personal_days)
     standing = waiting_list.join(parts.engine, parts.secret, event_id, body.class_code, body.quantity, tell)
     return Response(reply(_told(standing)), 201, mimetype="application/json")

@@ -12,6 +12,7 @@ from backend.sales.answers import rfc3339
 from backend.waiting_room.desk import Standing
 from backend.web.models import PlaceOut
 from backend.web.requests import reply, services
+from backend.web.visitors import slow_down
 
 PLACE_HEADER = "Waiting-Place"
 PASS_HEADER = "Waiting-Pass"  # noqa: S105 - a header's name
@@ -21,10 +22,12 @@ bp = APIBlueprint("waiting_room", __name__, url_prefix="/api/v1", tag="Waiting r
 
 @bp.post("/events/<slug>/waiting-room")
 @bp.output(PlaceOut, 201)
-@bp.doc(responses=[404, 409, 503])
+@bp.doc(responses=[404, 409, 429, 503])
 def join(slug: str) -> Response:
     """Take a place. Before the start all places are drawn; after it they are given in order. Keep `place`."""
-    return Response(reply(told(services().rooms.join(_event(slug)))), 201, mimetype="application/json")
+    event_id = _event(slug)
+    slow_down("place")
+    return Response(reply(told(services().rooms.join(event_id))), 201, mimetype="application/json")
 
 
 @bp.get("/events/<slug>/waiting-room")

@@ -13,6 +13,7 @@ from backend.errors import Refusal, Refused
 from backend.sales.answers import rfc3339
 from backend.web.desk.guard import forget, needs, see_other, signed
 from backend.web.requests import services
+from backend.web.visitors import visitor
 
 
 def register(bp: APIBlueprint) -> None:
@@ -36,9 +37,7 @@ def change() -> ResponseReturnValue:
     parts, who = services(), signed()
     old, new, code = (request.form.get(name, "") for name in ("old", "new", "code"))
     try:
-        accounts.change_password(
-            parts.engine, parts.secret, who.name, old, new, code.replace(" ", ""), request.remote_addr or ""
-        )
+        accounts.change_password(parts.engine, parts.secret, who.name, old, new, code.replace(" ", ""), visitor())
     except Refused as refused:
         return _again(refused.refusal)
     answer = see_other("/desk/sign-in")
@@ -51,7 +50,7 @@ def begin_passkey() -> ResponseReturnValue:
     """Password and code once more, then the page on which the browser makes the passkey."""
     parts, who = services(), signed()
     password, code = (request.form.get(name, "") for name in ("password", "passkey_code"))
-    address = request.remote_addr or ""
+    address = visitor()
     try:
         passkeys.prove_for_new(parts.engine, parts.secret, who.name, password, code.replace(" ", ""), address)
     except Refused as refused:

@@ -12,6 +12,7 @@ from backend.desk.passkeys import site_of
 from backend.errors import Refusal, Refused
 from backend.web.desk.guard import COOKIE, OPEN, forget, keep, needs, see_other
 from backend.web.requests import services
+from backend.web.visitors import visitor
 
 MAX_FIELD_CHARACTERS = 200
 
@@ -36,7 +37,7 @@ def let_in() -> ResponseReturnValue:
     parts = services()
     fields = (request.form.get(name, "")[:MAX_FIELD_CHARACTERS] for name in ("name", "password", "code"))
     name, password, code = fields
-    address = request.remote_addr or ""
+    address = visitor()
     return _signed_in(
         lambda: sessions.sign_in(
             parts.engine, parts.secret, name.strip().lower(), password, code.replace(" ", ""), address
@@ -49,7 +50,7 @@ def let_in_by_passkey() -> ResponseReturnValue:
     """Sign in with what a passkey answered."""
     parts, answer = services(), request.form.get("answer", "")
     site = site_of(parts.settings.public_url)
-    return _signed_in(lambda: passkeys.sign_in(parts.engine, parts.secret, site, answer, request.remote_addr or ""))
+    return _signed_in(lambda: passkeys.sign_in(parts.engine, parts.secret, site, answer, visitor()))
 
 
 @needs("work")

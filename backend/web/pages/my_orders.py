@@ -21,6 +21,7 @@ from backend.sales.words import in_words
 from backend.web.pages.mine import orders_here, remember
 from backend.web.pages.waiting_list import places_here
 from backend.web.requests import services
+from backend.web.visitors import slow_down
 
 RECEIPT_MARK = "truestub-receipt-1"  # SPEC 4.6
 MAX_RECEIPT_CHARACTERS = 500
@@ -42,6 +43,7 @@ def mine() -> ResponseReturnValue:
 
 def open_receipt() -> ResponseReturnValue:
     """Let this browser open the order of a receipt that was made elsewhere."""
+    slow_down("lookup")
     text = request.form.get("receipt", "")[:MAX_RECEIPT_CHARACTERS]
     if text.strip().startswith(MARK):
         return _open_by_code(text.strip())
@@ -58,6 +60,7 @@ def open_receipt() -> ResponseReturnValue:
 
 def ask_code() -> ResponseReturnValue:
     """Mail a code to whoever owns the address, if orders were made with it. The answer is the same either way."""
+    slow_down("lookup")
     parts = services()
     try:
         contact = checked_contact(request.form.get("mail", ""), "")

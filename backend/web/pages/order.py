@@ -34,6 +34,7 @@ from backend.sales.words import in_words, refusal
 from backend.web.pages.mine import opened, remember
 from backend.web.pages.my_orders import RECEIPT_MARK
 from backend.web.requests import services
+from backend.web.visitors import hold_ended
 
 PAYING = ("started", "unknown")
 
@@ -124,6 +125,8 @@ def pay_order(order_id: UUID) -> ResponseReturnValue:
         if paid.code != "already_paid":
             flash(refusal(paid).sentence)
         return there
+    if paid.state == "succeeded":
+        hold_ended(order_id)
     return _to_provider(provider, paid) or there
 
 
@@ -145,7 +148,9 @@ def stop(order_id: UUID) -> ResponseReturnValue:
 def came_back(order_id: UUID) -> ResponseReturnValue:
     """Whom the provider sent back: ask it at once what became of the payment, then show the order."""
     opened(order_id)
-    _asked(order_id, ask_again)
+    _provider, payment = _asked(order_id, ask_again)
+    if payment is None or payment.state == "succeeded":  # also one that was settled before the buyer came back
+        hold_ended(order_id)
     return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
 
 
@@ -195,6 +200,7 @@ def give_back(order_id: UUID) -> ResponseReturnValue:
     event_id, _secret = opened(order_id)
     try:
         orders.release(services().tills, event_id, order_id)
+        hold_ended(order_id)
     except Refused as refused:
         flash(in_words(refused).refusal.sentence)
     return redirect(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)

@@ -25,6 +25,7 @@ from backend.web.pages.plan import by_row, draw
 from backend.web.pages.waiting import PASS_COOKIE, must_wait
 from backend.web.pages.waiting_list import places_here
 from backend.web.requests import services
+from backend.web.visitors import hold_ended, limits, visitor
 
 MAX_FORM_CHARACTERS = 64  # of the name that a page gives itself
 MAX_CODE_CHARACTERS = 40  # of a presale code or voucher, as in the API
@@ -75,6 +76,8 @@ def choose(slug: str) -> ResponseReturnValue:
     found = _found(slug)
     form = request.form.get("form", "")[:MAX_FORM_CHARACTERS] or secrets.token_urlsafe(12)
     try:
+        address = visitor()
+        limits().check_hold(address)
         lines = _wanted(found, request.form)
         event_id = UUID(found["id"])
         leave = parts.rooms.require_pass(event_id, request.cookies.get(PASS_COOKIE))
@@ -87,6 +90,7 @@ def choose(slug: str) -> ResponseReturnValue:
     except Refused as refused:
         return _page(_found(slug), request.form, form, in_words(refused).refusal)
     held_id = UUID(held["order_id"])
+    limits().unpaid.add(held_id, address)
     _replace(event_id, held_id, form)
     answer = redirect(f"/orders/{held_id}", HTTPStatus.SEE_OTHER)
     remember(answer, held_id, held["order_secret"], form)
@@ -108,24 +112,35 @@ def _page(
     found: dict[str, Any], filled: MultiDict[str, str], form: str, refusal: Refusal | None = None
 ) -> ResponseReturnValue:
     holds = open_holds(services().engine, UUID(found["id"]), [one.order_id for one in orders_here()])
-    later = refusal is not None and refusal.code in TRY_LATER
-    status = HTTPStatus.OK if refusal is None else HTTPStatus.SERVICE_UNAVAILABLE if later else HTTPStatus.CONFLICT
     for one in found["classes"]:
         one["rows"] = by_row(one["seats"])
-    page = render_template(
-        "event.html",
-        event=found,
-        plan=draw(found["classes"]),
-        look_seconds=LOOK_SECONDS,
-        filled=filled,
-        form=form,
-        refusal=refusal,
-        about_code=refusal is not None and refusal.code in CODE_REFUSALS,
-        holds=holds,
-        places=places_here(found["slug"]),
-        mails=bool(services().settings.smtp_url),
+    page = make_response(
+        render_template(
+            "event.html",
+            event=found,
+            plan=draw(found["classes"]),
+            look_seconds=LOOK_SECONDS,
+            filled=filled,
+            form=form,
+            refusal=refusal,
+            about_code=refusal is not None and refusal.code in CODE_REFUSALS,
+            holds=holds,
+            places=places_here(found["slug"]),
+            mails=bool(services().settings.smtp_url),
+        ),
+        _status(refusal),
     )
-    return page, status
+    if refusal is not None and "retry_after" in refusal.details:
+        page.headers["Retry-After"] = str(refusal.details["retry_after"])
+    return page
+
+
+def _status(refusal: Refusal | None) -> HTTPStatus:
+    if refusal is None:
+        return HTTPStatus.OK
+    if refusal.code == "too_many_requests":
+        return HTTPStatus.TOO_MANY_REQUESTS
+    return HTTPStatus.SERVICE_UNAVAILABLE if refusal.code in TRY_LATER else HTTPStatus.CONFLICT
 
 
 def _wanted(found: dict[str, Any], form: MultiDict[str, str]) -> tuple[LineWanted, ...]:
@@ -165,3 +180,4 @@ def _replace(event_id: UUID, kept: UUID, form: str) -> None:
     before = [one for one in orders_here() if one.form == form and one.order_id != kept]
     for hold in open_holds(parts.engine, event_id, [one.order_id for one in before]):
         orders.release(parts.tills, event_id, hold.order_id)
+        hold_ended(hold.order_id)

@@ -18,6 +18,7 @@ from backend.sales.answers import rfc3339
 from backend.sales.catalogue import describe_event
 from backend.waiting_room.desk import Standing
 from backend.web.requests import services
+from backend.web.visitors import slow_down
 from backend.web.waiting_room import told
 
 PLACE_COOKIE, PASS_COOKIE = "waiting-place", "waiting-pass"
@@ -55,6 +56,7 @@ def join(slug: str) -> ResponseReturnValue:
             standing = None
         if standing is not None and standing.turn.state != "missed":
             return _page(slug, found, standing)
+    slow_down("place")
     standing = services().rooms.join(event_id)
     answer = redirect(f"/events/{slug}/waiting", HTTPStatus.SEE_OTHER)
     _keep(answer, slug, PLACE_COOKIE, standing.place)

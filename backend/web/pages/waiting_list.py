@@ -22,6 +22,7 @@ from backend.sales.catalogue import describe_event
 from backend.sales.words import in_words
 from backend.web.pages.mine import remember
 from backend.web.requests import services
+from backend.web.visitors import slow_down
 
 MAX_PLACES = 10  # newest; of one browser
 COOKIE_SECONDS = 400 * 24 * 3600  # browsers keep no cookie for longer
@@ -57,6 +58,7 @@ def join_list(slug: str) -> ResponseReturnValue:
     mine = next((one for one in places_here(slug) if one.class_code == code and _waits(one)), None)
     if mine is not None:  # sent twice, or again from another tab: one place is enough
         return redirect(f"/waiting-list/{mine.waiter_id}", 303)
+    slow_down("waiter")
     try:
         if quantity < 1:
             raise refuse("nothing_wanted", _("Order at least one ticket"))

@@ -60,6 +60,7 @@ def _settings(folder: Path, environment: str) -> Settings:
             "TRUESTUB_ENVIRONMENT": "production",
             "TRUESTUB_DATABASE_URL": "sqlite:////nowhere",
             "TRUESTUB_PUBLIC_URL": "https://tickets.example",
+            "TRUESTUB_TRUSTED_PROXIES": "127.0.0.1",
         }
     return settings_from(environ)
 
