@@ -34,7 +34,7 @@ from backend.web import (
 from backend.web.express import Express
 from backend.web.language import current_language
 from backend.web.problems import install_problems
-from backend.web.requests import MAX_BODY_BYTES, refuse_slow_body
+from backend.web.requests import MAX_BODY_BYTES, refuse_nul_in_address, refuse_slow_body
 from backend.web.serving import Serving
 from backend.web.sessions import ThriftySessions
 from backend.web.visitors import init_limits
@@ -88,6 +88,7 @@ def create_app(wiring: Settings | Services) -> APIFlask:
     def _choose_language() -> None:
         set_language(current_language())
         refuse_slow_body()
+        refuse_nul_in_address()
 
     @app.after_request
     def _protect(answer: Response) -> Response:

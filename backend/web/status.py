@@ -30,6 +30,7 @@ from backend.wiring import Services
 MAX_STREAMS = 4  # of the 32 threads of a web process (cli/web.py)
 STREAM_SECONDS = 8.0  # then the line is free for another; shorter than a stop waits (ops/supervise.py)
 LOOK_SECONDS = 1.0
+MAX_NUMBER = (1 << 63) - 1  # that a database has for an incident
 RETRY_MS = 2000  # before a browser rings up again
 
 bp = APIBlueprint("status", __name__, enable_openapi=False)
@@ -50,8 +51,10 @@ def status() -> Response:
 @bp.get("/api/v1/status/incidents/<int:number>")
 def incident(number: int) -> Response:
     """One incident: timeline, estimate, report."""
-    with read(services().engine) as connection:
-        found = incident_now(connection, number)
+    found = None
+    if number <= MAX_NUMBER:
+        with read(services().engine) as connection:
+            found = incident_now(connection, number)
     if found is None:
         raise refuse("not_found", _("There is no such incident"))
     return incident_page(found) if wants_page() else Response(reply(found), mimetype="application/json")

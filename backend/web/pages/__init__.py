@@ -19,6 +19,7 @@ from backend.web.pages import giving_back, live, my_orders, order, shop, status,
 from backend.web.pages.compress import compress
 from backend.web.pages.formats import init_formats
 from backend.web.pages.headers import protect
+from backend.web.requests import refuse_nul
 from backend.web.subscriptions import ask_by_form
 from backend.wiring import Services
 
@@ -38,6 +39,7 @@ def check_form() -> None:
     """Refuse a form that was not made for this browser (CSRF)."""
     if request.method == "POST":
         _csrf.protect()
+        refuse_nul(text for texts in request.form.listvalues() for text in texts)
 
 
 @bp.record_once
