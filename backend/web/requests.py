@@ -10,7 +10,7 @@ from apiflask import APIBlueprint
 from flask import current_app, request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from backend.errors import Refused, refuse
+from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.wiring import Services
 
@@ -20,7 +20,6 @@ MAX_KEY_CHARACTERS = 80
 TOO_SLOW = "truestub.too_slow"  # set in the WSGI environment by `serving`: the body did not come in time
 MAX_ERRORS = 10  # of a body, told at once
 
-_NUL_IN_JSON = rb"\u0000"
 _VISIBLE = re.compile(r"[!-~]+")  # ASCII
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -84,11 +83,8 @@ def read_body(model: type[Model]) -> Model:
     """The JSON body as `model`; refuses bodies that are too large, not JSON, or not what `model` says."""
     if request.mimetype != "application/json":
         raise refuse("not_json", _("Send JSON, with Content-Type: application/json"))
-    data = request.get_data(cache=False)
-    if _NUL_IN_JSON in data:
-        raise _has_nul()
     try:
-        return model.model_validate_json(data)
+        return model.model_validate_json(request.get_data(cache=False))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
     first = problems[0]
@@ -117,7 +113,7 @@ def refuse_nul_in_address() -> None:
 def refuse_nul(texts: Iterable[str]) -> None:
     """Refuse texts with a NUL in them: nobody writes one, PostgreSQL stores none, and C libraries end a text there."""
     if any("\0" in text for text in texts):
-        raise _has_nul()
+        raise refuse("invalid_request", _("There is a NUL character in a text; write it without"))
 
 
 def idempotency_key() -> str:
@@ -161,10 +157,6 @@ def bearer_in(header: str) -> str | None:
 def reply(body: Any) -> bytes:  # noqa: ANN401 - what JSON can hold
     """JSON bytes."""
     return orjson.dumps(body)
-
-
-def _has_nul() -> Refused:
-    return refuse("invalid_request", _("There is a NUL character in a text; write it without"))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -12,7 +12,7 @@ from backend.privacy.contacts import checked_contact
 from backend.sales import waiting_list
 from backend.sales.answers import rfc3339
 from backend.web.models import WaiterIn, WaiterOut
-from backend.web.requests import bearer, reply, services, takes
+from backend.web.requests import bearer, refuse_nul, reply, services, takes
 from backend.web.visitors import slow_down
 
 bp = APIBlueprint("waiting_list", __name__, url_prefix="/api/v1", tag="Waiting list")
@@ -24,6 +24,7 @@ bp = APIBlueprint("waiting_list", __name__, url_prefix="/api/v1", tag="Waiting l
 @takes(bp, WaiterIn)
 def join(slug: str, body: WaiterIn) -> Response:
     """Get in line. Keep `waiter_secret`; it opens the place, and later the order that is offered."""
+    refuse_nul((body.class_code,))
     parts = services()
     event_id = parts.tills.event_id(slug)
     if event_id is None:

@@ -135,6 +135,14 @@ def test_no_field_of_a_form_of_the_desk_is_more_than_a_text(
     one_line_each(logged)
 
 
+def test_no_place_in_line_for_what_no_database_can_look_up(app: Flask) -> None:
+    for text in HOSTILE:
+        line = {"class": text[:40], "quantity": 1}
+        harmless(app.test_client().post("/api/v1/events/gig/waiting-list", json=line), text[:9])
+    nul = app.test_client().post("/api/v1/events/gig/waiting-list", json={"class": "a\0", "quantity": 1})
+    assert nul.status_code == 422
+
+
 def test_no_part_of_an_address_or_header_is_more_than_a_text(app: Flask, logged: io.StringIO) -> None:
     client = app.test_client()
     for text in HOSTILE:
