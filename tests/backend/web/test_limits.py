@@ -26,7 +26,7 @@ from backend.web.visitors import BURST_SECONDS, Limits, init_limits, network_of,
 from backend.wiring import Services
 from tests.backend.web.test_express import HOLD, ONE, Scope
 from tests.support.buyer import Buyer, new_key, problem
-from tests.support.desk import enter
+from tests.support.desk import enter, post
 from tests.support.forms import HTML, token_of
 
 STRANGER, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
@@ -159,6 +159,15 @@ def test_an_address_cannot_hoard_holds_that_it_does_not_pay(services: Services) 
     release = {"Authorization": f"Bearer {second['order_secret']}"}
     assert buyer.client.delete(f"/api/v1/orders/{second['order_id']}", headers=release).status_code == 200
     buyer.held()
+
+
+def test_the_address_that_paid_buyers_come_back_to_frees_nobody_who_did_not_pay(services: Services) -> None:
+    low = replace(services, settings=replace(services.settings, unpaid_holds=1, holds_per_second=60))
+    client = standing_still(low).test_client()
+    held = post(client, "/events/gig", "/events/gig", form="a-page", **{"quantity-floor": "1"})
+    assert held.status_code == 303
+    assert client.get(held.headers["Location"] + "/paid", headers=HTML).status_code == 303
+    assert problem(Buyer(client).order()) == (429, "too_many_requests")
 
 
 def test_joining_again_and_again_gets_an_address_no_more_places_than_its_limit(app: Flask, services: Services) -> None:
