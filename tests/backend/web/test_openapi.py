@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +20,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from backend.app import create_app
-from backend.db.engine import make_engine
-from backend.db.migrate import upgrade
-from backend.settings import settings_from
-from backend.wiring import Services, wire
+from backend.wiring import Services
 from tests.support.buyer import Buyer, new_key
-from tests.support.shop import put_on_sale
+from tests.support.embedded import embedded_shop
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES, MANY_EXAMPLES = 6, 300  # for each operation and each way of making requests
@@ -35,15 +31,8 @@ WITHOUT_SIGNER = ("/api/v1/tickets/{ticket_id}/credential",)  # 503 is its right
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    folder: Path = tmp_path_factory.mktemp("openapi")
-    url = f"sqlite:///{folder}/truestub.sqlite"
-    engine = make_engine(url)
-    upgrade(engine)
-    engine.dispose()
-    made = wire(settings_from({"TRUESTUB_DATA_DIR": str(folder / "data"), "TRUESTUB_DATABASE_URL": url}))
-    put_on_sale(made.engine, floor=100_000)
-    yield made
-    made.close()
+    with embedded_shop(tmp_path_factory.mktemp("openapi"), floor=100_000) as made:
+        yield made
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
