@@ -30,7 +30,7 @@ bp = APIBlueprint("orders", __name__, url_prefix="/api/v1", tag="Orders")
 
 @bp.post("/events/<slug>/orders")
 @bp.output(HeldOut, 201)
-@bp.doc(responses=[400, 404, 409, 422, 429, 503])
+@bp.doc(responses=[400, 403, 404, 409, 422, 429, 503])
 @keyed(bp)
 @takes(bp, OrderIn)
 def create_order(slug: str, key: str, body: OrderIn) -> Response:
