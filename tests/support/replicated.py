@@ -106,12 +106,18 @@ class PromotedPair(Pair):
     def __init__(self) -> None:
         super().__init__()
         self._promoter = Promoter(self)
+        self._promoter.await_safe()
 
     def create_database(self) -> str:
         return self.primary.create_database().rpartition("/")[2]
 
     def leader(self) -> str:
         return str(self.primary.port)
+
+    def rejoin(self) -> None:
+        """And the promoter has seen it: a standby that it never saw synchronous is never promoted."""
+        super().rejoin()
+        self._promoter.await_safe()
 
     def close(self) -> None:
         self._promoter.close()
@@ -126,6 +132,13 @@ class Promoter:
         self._safe = False  # the standby was synchronous when last seen
         self._thread = threading.Thread(target=self._run, name="promoter")
         self._thread.start()
+
+    def await_safe(self) -> None:
+        """Wait until the standby was seen to be synchronous."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._safe:
+            assert time.monotonic() < deadline, "the promoter sees no synchronous standby"
+            time.sleep(0.01)
 
     def close(self) -> None:
         self._stop.set()
