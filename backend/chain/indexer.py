@@ -139,7 +139,10 @@ def write_run(connection: Connection, chain: int, run: Run, head: int, finality:
         .where(ChainJob.chain == chain, ChainJob.state == "included", ChainJob.block_number <= final)
         .values(state="final", changed_ms=now)
     )
-    connection.execute(delete(ChainBlock).where(ChainBlock.chain == chain, ChainBlock.number < final - BLOCKS_KEPT))
+    # The block we began after stays: whoever reads the chain anew begins there.
+    start = select(Chain.start_block).where(Chain.id == chain).scalar_subquery()
+    old = (ChainBlock.number < final - BLOCKS_KEPT) & (ChainBlock.number != start)
+    connection.execute(delete(ChainBlock).where(ChainBlock.chain == chain, old))
 
 
 def pinned(connection: Connection, chain: int) -> dict[bytes, UUID | None]:

@@ -5,7 +5,7 @@ back to where we began to follow, and the next rounds of the worker fetch them. 
 ever sees half an index, and a worker that is in the middle of a run finds its cursor moved and starts again.
 """
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from backend.chain.apply import derive
 from backend.db.models import Chain, ChainBlock, ChainContract, ChainLog, ChainTransaction, Token
@@ -22,7 +22,7 @@ def derive_again(engine: Engine, chain: int) -> int:
         ):
             if event_id is not None:
                 derive(connection, chain, address, event_id, up_to=cursor)
-        return len(connection.execute(select(Token.token_id)).all())
+        return connection.execute(select(func.count()).select_from(Token)).scalar_one()
 
 
 def forget(engine: Engine, chain: int) -> int:
