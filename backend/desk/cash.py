@@ -11,9 +11,9 @@ from uuid import UUID
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.privacy.sealing import derived_key
-from backend.sales.payments.interface import Charge, Said, SentBack
+from backend.sales.payments.interface import CASH, Charge, Said, SentBack
 
-NAME = "cash"
+NAME = CASH
 
 
 class Cash:

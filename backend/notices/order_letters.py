@@ -52,15 +52,22 @@ def receipt_letter(order: Bought, public_url: str) -> Letter:
     return Letter(_("Your tickets: %s") % order.event, "\n".join(lines))
 
 
-def refund_letter(order: Bought, amount_minor: int, kept_minor: int, why: str, public_url: str) -> Letter:
-    """Tickets were given back, or taken back because the event was cancelled."""
+def refund_letter(
+    order: Bought, amount_minor: int, kept_minor: int, why: str, public_url: str, *, by_hand: bool = False
+) -> Letter:
+    """Tickets were given back, or taken back because the event was cancelled. `by_hand`: they were paid in cash."""
     cancelled = why == "event_cancelled"
+    back = (
+        _("It was paid in cash. Fetch your money at the box office, with this letter: %s")
+        if by_hand
+        else _("Your money is on its way back: %s")
+    )
     lines = [
         _("The event was cancelled. We are sorry.") if cancelled else _("Tickets of your order were given back."),
         "",
         *_about(order),
         "",
-        _("Your money is on its way back: %s") % _money(amount_minor, order.currency)
+        back % _money(amount_minor, order.currency)
         if amount_minor
         else _("They had cost nothing, so no money goes back."),
         *(

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, LedgerEntry, Order, OrderLine, Refund, TicketClass, Waiter
+from backend.db.models import Event, LedgerEntry, Order, OrderLine, Payment, Refund, TicketClass, Waiter
 from backend.i18n import set_language
 from backend.notices import mail
 from backend.notices.letters import Letter
@@ -22,6 +22,7 @@ from backend.notices.order_letters import (
 from backend.notices.outbox import Item, NotSentError
 from backend.privacy import recovery
 from backend.privacy.contacts import contacts_of
+from backend.sales.payments.interface import CASH
 from backend.settings import Settings
 
 
@@ -67,7 +68,9 @@ class OrderSending:
         cause = UUID(item.payload["cause"])
         if item.payload["kind"] == "refund":
             refund = connection.execute(select(Refund).where(Refund.id == cause)).one()
-            return refund_letter(order, refund.amount_minor, refund.kept_minor, refund.reason, url)
+            provider = connection.scalar(select(Payment.provider).where(Payment.id == refund.payment_id))
+            money = (refund.amount_minor, refund.kept_minor)
+            return refund_letter(order, *money, refund.reason, url, by_hand=provider == CASH)
         stray = connection.execute(select(LedgerEntry).where(LedgerEntry.key == f"taken:{cause}")).one_or_none()
         return stray_letter(order, stray.amount_minor, stray.currency, url) if stray is not None else None
 

@@ -39,6 +39,7 @@ from backend.killpoints import reach
 from backend.notices.order_outbox import tell_money_back
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain import refuse_impossible_refund
+from backend.sales.payments.interface import CASH
 from backend.sales.payments.outbox import REFUND
 from backend.sales.till.reading import lock_event
 from backend.sales.till.writing import ledger_rows
@@ -60,6 +61,7 @@ class RefundView:
     currency: str
     state: str
     tickets: tuple[UUID, ...]
+    by_hand: bool = False  # paid in cash: the buyer fetches the money at the box office
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,4 +272,6 @@ def _view(connection: Connection, refund_id: UUID) -> RefundView:
     row = connection.execute(select(Refund).where(Refund.id == refund_id)).one()
     query = select(Ticket.id).where(Ticket.order_id == row.order_id, Ticket.position.in_(row.tickets))
     tickets = tuple(connection.scalars(query.order_by(Ticket.position)))
-    return RefundView(row.id, row.order_id, row.amount_minor, row.kept_minor, row.currency, row.state, tickets)
+    provider = connection.scalar(select(Payment.provider).where(Payment.id == row.payment_id))
+    money = (row.amount_minor, row.kept_minor, row.currency)
+    return RefundView(row.id, row.order_id, *money, row.state, tickets, by_hand=provider == CASH)

@@ -199,6 +199,28 @@ def test_an_organiser_creates_an_event_sells_refunds_and_cancels(house: House, b
         assert text.count("\n") == 5
         assert "Wen Li" in text
 
+        # the other pages, and all of them in Chinese
+        event = "events/river-night"
+        others = {"events": "", "orders": "orders", "refunds": "refunds"}
+        others |= {name: f"{event}/{name}" for name in ("edit", "codes", "postpone")}
+        for name, path in others.items():
+            page.goto(f"{house.url}/desk/{path}")
+            see(page, name)
+        context.set_extra_http_headers({"Accept-Language": "zh-CN"})
+        for path in (
+            *others.values(),
+            "new",
+            event,
+            f"{event}/sell",
+            f"{event}/figures",
+            f"{event}/attendees",
+            "audit",
+        ):
+            page.goto(f"{house.url}/desk/{path}")
+            assert (page.locator("html").get_attribute("lang") or "").startswith("zh"), path
+            assert not violations(page), path
+        context.set_extra_http_headers({"Accept-Language": "en"})
+
         # the end of it
         page.goto(f"{house.url}/desk/events/river-night")
         see(page, "event")

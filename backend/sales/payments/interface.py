@@ -26,6 +26,9 @@ class Silent(Exception):  # noqa: N818 - named for what it is
     """The provider did not answer in time. What it did is unknown."""
 
 
+CASH = "cash"  # the provider whose refunds are paid out by hand, at the box office
+
+
 class RefundRefused(Exception):  # noqa: N818 - named for what it is
     """The provider will not send this money back, however often it is asked. `reason`: a machine word for logs."""
 

@@ -1,6 +1,7 @@
 """The counter: cash, refunds, cancelled events, help. Each is tried by the wrong people as well."""
 
 import re
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from backend.db.models import Event, Order, Payment, Refund, Ticket
 from backend.sales.calling_off import give_back_cancelled
 from backend.sales.payments.outbox import run_due
+from backend.sales.refunds import refunds_of
 from backend.wiring import Services
 from tests.support.buyer import Buyer, new_key, opens, problem
 from tests.support.checker import check_sales
@@ -97,6 +99,7 @@ def test_cash_goes_back_as_cash(app: Flask, services: Services, cashier: FlaskCl
     run_due(services.engine, services.payments)
     assert states(services) == ["refunded", "refunded"]
     assert "pay it out in cash" in owner.get(page, headers=HTML).text
+    assert [one.by_hand for one in refunds_of(services.engine, UUID(order))] == [True], "no bank sends this money"
     assert check_sales(services.engine).problems == []
 
 
