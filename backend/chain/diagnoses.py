@@ -3,6 +3,7 @@
 A recovery (*reorganised*, *rolled back*) has passed when everything lost is back, not when the node looks well.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,17 @@ from backend.chain.diagnosis import Kind
 from backend.db.clock import now_ms
 from backend.db.models import ChainJob, Diagnosis
 
+_log = logging.getLogger(__name__)
+
 RECOVERIES = (Kind.REORGANISED, Kind.ROLLED_BACK)
 NOT_BACK = ("queued", "signed", "sent")  # states of a job whose effect is not on the chain
+_SENTENCES = {  # for the log; which endpoint it is stays out of it, because its address may hold a password
+    Kind.UNREACHABLE: "no endpoint answers as a chain node does; sales go on and mints wait",
+    Kind.BEHIND: "the node lacks blocks that we have seen; mints wait until it has them",
+    Kind.REORGANISED: "the chain swapped its newest blocks for others; what was lost is sent again",
+    Kind.ROLLED_BACK: "the node lost blocks beyond finality",
+    Kind.WIPED: "the node serves another chain, or our contracts have no code or other code there; minting is stopped",
+}
 
 
 def changes(connection: Connection, kind: Kind) -> bool:
@@ -29,9 +39,11 @@ def note(connection: Connection, chain: int | None, kind: Kind, detail: dict[str
     for row in rows:
         if _has_passed(connection, row, kind):
             close(connection, row.id)
+            _log.info("this trouble with the chain is over: %s", row.kind)
     if kind is not Kind.OK and all(row.kind != kind for row in rows):
         values = {"chain": chain, "kind": kind.value, "detail": detail, "opened_ms": now_ms(connection)}
         connection.execute(insert(Diagnosis).values(values))
+        _log.warning("trouble with the chain (%s): %s", kind.value, _SENTENCES[kind])
 
 
 def open_rows(connection: Connection, *kinds: Kind) -> Sequence[Row[Any]]:

@@ -4,6 +4,7 @@ A job's `key` names its effect, so that asking twice is asking once. Addresses, 
 the chain instance; such jobs are completed when the relayer allots their nonce (SPEC 10.3).
 """
 
+import logging
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 from backend.db.clock import now_ms
 from backend.db.models import ChainJob
 from backend.killpoints import reach
+
+_log = logging.getLogger(__name__)
 
 FIRST_PAUSE_MS = 2_000  # before a job that came to nothing is tried again; doubles each time
 LONGEST_PAUSE_MS = 600_000
@@ -64,7 +67,12 @@ def job_id(connection: Connection, key: str) -> int | None:
 
 def put_off(connection: Connection, job: int, reason: str) -> None:
     """A try came to nothing: the job is queued again, and due later each time, so that it blocks nobody."""
-    tries = connection.execute(select(ChainJob.tries).where(ChainJob.id == job)).scalar_one() + 1
+    before = connection.execute(select(ChainJob.kind, ChainJob.tries, ChainJob.error).where(ChainJob.id == job)).one()
+    tries = before.tries + 1
+    if before.error != reason:  # once for each reason, not at every try
+        # A code can't hold a secret; a node's own words might.
+        why = reason if reason.isidentifier() else "the node's own words are stored with it"
+        _log.warning("job %d (%s) came to nothing and is tried again later: %s", job, before.kind, why)
     now = now_ms(connection)
     pause = min(FIRST_PAUSE_MS * 2 ** min(tries - 1, 20), LONGEST_PAUSE_MS)
     values = {"state": "queued", "error": reason, "tries": tries, "due_ms": now + pause, "changed_ms": now}

@@ -9,6 +9,7 @@ transactions, and does what is missing. A node that forgot transactions, or was 
 alone.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
 from backend.db.models import Chain, ChainAttempt, ChainContract, ChainJob
 from backend.killpoints import reach
+
+_log = logging.getLogger(__name__)
+_SENTENCES = {
+    Verdict.UNFUNDED: "the account can't pay for it: send it funds",
+    Verdict.REFUSED: "the node refuses it",
+}
 
 MAX_IN_FLIGHT = 64  # transactions signed and not yet mined; more would only age in the node's pool
 SENT_AT_ONCE = 64
@@ -272,4 +279,7 @@ def _note(connection: Connection, attempt: Row[Any], said: Verdict, now: int) ->
         values["accepted_ms"] = now
     else:
         values["error"] = said.value
+        if said in _SENTENCES and attempt.error != said.value:  # once, not at every try
+            account, why = attempt.signer.hex(), _SENTENCES[said]
+            _log.warning("transaction %d of account 0x%s waits (%s): %s", attempt.nonce, account, said.value, why)
     connection.execute(update(ChainAttempt).where(ChainAttempt.hash == attempt.hash).values(values))

@@ -47,7 +47,10 @@ def test_paid_tickets_become_tokens_and_every_contract_is_pinned(platform: Chain
         assert None not in list(connection.scalars(select(ChainContract.code_hash)))
 
 
-def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(platform: ChainPlatform) -> None:
+def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(
+    platform: ChainPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     state = platform.anvil.save("state")
     platform.anvil.kill()
     platform.sell(4)
@@ -58,6 +61,8 @@ def test_while_the_node_is_dead_batches_close_and_all_is_minted_once_it_is_back(
     platform.node = platform.anvil.node
     platform.until(lambda: platform.minted() == 4, "four tokens")
     assert ("unreachable", True) in platform.diagnoses()
+    assert "no endpoint answers as a chain node does" in caplog.text
+    assert "this trouble with the chain is over: unreachable" in caplog.text
     platform.agrees()
 
 
@@ -154,12 +159,17 @@ def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: Chain
     platform.agrees()
 
 
-def test_code_that_is_not_ours_at_our_address_is_noticed(platform: ChainPlatform) -> None:
+@pytest.mark.parametrize("code", ["0x", "0x600160005260206000f3"], ids=["none", "other"])
+def test_code_that_is_not_ours_at_our_address_is_noticed(
+    platform: ChainPlatform, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with platform.engine.connect() as connection:
         address = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
-    platform.anvil.call("anvil_setCode", "0x" + address.hex(), "0x600160005260206000f3")
+    platform.anvil.call("anvil_setCode", "0x" + address.hex(), code)
     platform.sell(1)
     assert platform.round() is Kind.WIPED
+    assert platform.round() is Kind.WIPED
+    assert caplog.text.count("our contracts have no code or other code there") == 1
     assert platform.minted() == 0
 
 
@@ -230,7 +240,9 @@ def test_killed_in_the_middle_of_a_swap_the_old_branch_stays_until_it_is_whole(
     platform.agrees()
 
 
-def test_a_job_that_would_revert_waits_and_blocks_nobody(platform: ChainPlatform) -> None:
+def test_a_job_that_would_revert_waits_and_blocks_nobody(
+    platform: ChainPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
     with platform.engine.begin() as connection:
         key = "mint:nonsense"
         bad = NewJob("mint", key, platform.event_id, 200_000, b"\xff" * 4, batch_number=9)
@@ -244,6 +256,7 @@ def test_a_job_that_would_revert_waits_and_blocks_nobody(platform: ChainPlatform
     assert (job.state, nonces) == ("queued", [])
     assert job.tries >= 1
     assert job.error
+    assert f"job {job.id} (mint) came to nothing" in caplog.text
 
 
 def test_a_paused_contract_delays_its_mints_until_it_is_resumed(platform: ChainPlatform) -> None:

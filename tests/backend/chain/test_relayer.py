@@ -240,6 +240,17 @@ def test_an_underpriced_transaction_is_offered_more_at_once(
     wait_for(anvil, "a")
 
 
+def test_an_account_without_funds_is_in_the_log_once_in_a_sentence(
+    engine: Engine, anvil: ChainNode, relayer: Relayer, held: HeldLease, caplog: pytest.LogCaptureFixture
+) -> None:
+    anvil.call("anvil_setBalance", "0x" + KEY.address.hex(), "0x0")
+    queue(engine, "a")
+    relayer.step(held)
+    relayer.step(held)
+    assert caplog.text.count("the account can't pay for it: send it funds") == 1
+    assert KEY.address.hex() in caplog.text
+
+
 def test_a_gap_below_our_nonces_is_filled_and_what_waited_above_goes_through(
     engine: Engine, anvil: ChainNode, relayer: Relayer, held: HeldLease
 ) -> None:
