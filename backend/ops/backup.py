@@ -86,18 +86,37 @@ def unpack_backup(file: Path, private_key: PrivateKey, target: Path) -> dict[str
     return manifest
 
 
-def restore_database(unpacked: Path, database_url: str) -> None:
-    """Put an unpacked database where `database_url` says; refuses to write over one that is there."""
+def restore_database(unpacked: Path, database_url: str, also: str = "") -> None:
+    """Put an unpacked database where `database_url` says, whole or not at all; refuses to write over one that is there.
+
+    `also`: SQL for PostgreSQL's transaction. A copy of SQLite is a file that the caller may change beforehand.
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         place = Path(url.database or "")
         if place.exists():
             raise refuse("database_exists", _("There is a database already; move it away first. Nothing was changed."))
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copyfile(unpacked / "database.sqlite", place)
+        _put(unpacked / "database.sqlite", place)
         return
-    dump = unpacked / "database.dump"
-    _run(database_url, "pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", str(dump))
+    script, more = unpacked / "database.sql", unpacked / "also.sql"
+    # By way of a file: psql at a pipe's end would commit what a killed pg_restore had sent until then.
+    _run(None, "pg_restore", "--no-owner", f"--file={script}", str(unpacked / "database.dump"))
+    more.write_text(also)
+    once = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null")
+    _run(database_url, "psql", *once, f"--file={script}", f"--file={more}")
+
+
+def _put(file: Path, place: Path) -> None:
+    """Copy a file to another disk, there at once and whole."""
+    partial = place.with_name(f".{place.name}.partial")
+    with file.open("rb") as source, partial.open("wb") as target:
+        partial.chmod(0o600)
+        shutil.copyfileobj(source, target)
+        target.flush()
+        os.fsync(target.fileno())
+    partial.rename(place)
+    _sync_folder(place.parent)
 
 
 def _collect(settings: Settings, scratch: Path, plain: Path, now: float) -> None:
@@ -124,13 +143,14 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     copy.close()
 
 
-def _run(database_url: str, tool: str, *arguments: str) -> None:
-    """Run a PostgreSQL tool on a database; a password goes by the environment, so that `ps` does not show it."""
-    url = make_url(database_url)
-    place = libpq_url(url)
-    environ = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
+def _run(database_url: str | None, tool: str, *arguments: str) -> None:
+    """Run a PostgreSQL tool, on a database if one is named. A password goes by the environment: `ps` shows none."""
     program = shutil.which(tool) or str(next(_installed(tool), tool))
-    command = [program, *arguments, f"--dbname={place}"]
+    command, environ = [program, *arguments], dict(os.environ)
+    if database_url is not None:
+        url = make_url(database_url)
+        command.append(f"--dbname={libpq_url(url)}")
+        environ |= {"PGPASSWORD": str(url.password)} if url.password else {}
     try:
         done = subprocess.run(  # noqa: S603 - PostgreSQL's own tools
             command, env=environ, capture_output=True, text=True, timeout=DUMP_SECONDS, check=False

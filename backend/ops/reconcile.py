@@ -23,7 +23,7 @@ from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.ops.check import check_rows
 from backend.ops.recovered import Recovered, recover
-from backend.ops.restore import mark, unmark, waiting
+from backend.ops.restore import mark, note, unmark, waiting
 from backend.ops.unknown_events import unknown_events
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain_watch import watch_to_final
@@ -123,6 +123,7 @@ def _since(engine: Engine, made_at: float | None) -> float:
                 raise refuse("not_restored", _("This database waits for no reconciliation; nothing was changed"))
             mark(connection, int(made_at))
             return made_at - MARGIN_SECONDS
+        note(connection)  # the restore may have been killed before it came to that
     return float(found["made_at"]) - MARGIN_SECONDS
 
 

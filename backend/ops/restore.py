@@ -20,11 +20,22 @@ from backend.i18n import gettext as _
 from backend.ops.backup import restore_database, unpack_backup
 from backend.settings import Settings
 
+# What `mark` does, for the one transaction in which psql restores: on sale and unmarked, it is never seen by anyone.
+# pg_restore's own output empties the search path before.
+_MARK = """
+UPDATE public.platform SET restored = json_build_object(
+  'at_ms', floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+  'made_at', %d,
+  'events', (SELECT coalesce(json_agg(replace(id::text, '-', '')), '[]') FROM public.events WHERE state = 'on_sale'));
+UPDATE public.events SET state = 'paused' WHERE state = 'on_sale';
+UPDATE public.leases SET expires_ms = 0;
+"""
+
 
 def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
     """Restore into the database and the key folder that `settings` name; the backup's manifest. Nothing is overwritten.
 
-    The database is marked: events on sale are paused and no worker starts until it is reconciled.
+    It is marked before anyone can see it: events on sale are paused and no worker starts until it is reconciled.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restoring-") as scratch:
@@ -32,7 +43,10 @@ def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
         manifest = unpack_backup(file, key, unpacked)
         if settings.keys_dir.exists() and any(settings.keys_dir.iterdir()) and not _same(unpacked, settings.keys_dir):
             raise refuse("keys_exist", _("There are other keys already; move them away first. Nothing was changed."))
-        restore_database(unpacked, settings.database_url)
+        made_at = int(str(manifest["made_at"]))
+        if manifest["engine"] == "sqlite":
+            _mark_copy(unpacked / "database.sqlite", made_at)
+        restore_database(unpacked, settings.database_url, also=_MARK % made_at)
         if (unpacked / "keys").exists() and not settings.keys_dir.exists():
             shutil.copytree(unpacked / "keys", settings.keys_dir)
             settings.keys_dir.chmod(0o700)
@@ -40,11 +54,21 @@ def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
     try:
         upgrade(engine)
         with engine.begin() as connection:
-            mark(connection, int(str(manifest["made_at"])))
-            connection.execute(update(Lease).values(expires_ms=0))  # of workers that run elsewhere, or no more
+            note(connection)
     finally:
         engine.dispose()
     return manifest
+
+
+def _mark_copy(database: Path, made_at: int) -> None:
+    engine = make_engine(f"sqlite:///{database}")
+    try:
+        upgrade(engine)
+        with engine.begin() as connection:
+            mark(connection, made_at)
+            connection.execute(update(Lease).values(expires_ms=0))  # of workers that run elsewhere, or no more
+    finally:
+        engine.dispose()
 
 
 def mark(connection: Connection, made_at: int) -> None:
@@ -52,8 +76,15 @@ def mark(connection: Connection, made_at: int) -> None:
     events = connection.scalars(select(Event.id).where(Event.state == "on_sale")).all()
     restored = {"at_ms": now_ms(connection), "made_at": made_at, "events": [one.hex for one in events]}
     connection.execute(update(Platform).values(restored=restored))
-    insert_missing(connection, Restore, [{"at_ms": restored["at_ms"], "made_ms": 1000 * made_at}])
     connection.execute(update(Event).where(Event.id.in_(events)).values(state="paused"))
+    note(connection)
+
+
+def note(connection: Connection) -> None:
+    """Book the restore that the mark tells of, so that numbers given since are stepped over; again does nothing."""
+    found = waiting(connection)
+    if found is not None:
+        insert_missing(connection, Restore, [{"at_ms": found["at_ms"], "made_ms": 1000 * found["made_at"]}])
 
 
 def unmark(connection: Connection) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from nacl.public import PrivateKey
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 
 from backend.app import create_app
@@ -21,7 +21,7 @@ from backend.chain.worker import ChainWorker
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
 from backend.credentials.numbers import step_of, step_over
 from backend.db.clock import now_ms
-from backend.db.engine import read
+from backend.db.engine import make_engine, read
 from backend.db.models import (
     ChainContract,
     Credential,
@@ -37,6 +37,7 @@ from backend.db.models import (
 )
 from backend.db.restores import Restore
 from backend.errors import Refused
+from backend.ops import restore as restore_module
 from backend.ops.backup import Made, make_backup
 from backend.ops.check import check_rows
 from backend.ops.drill import drill, newest_backup
@@ -78,7 +79,7 @@ class Site:
         after = settings_from(
             {
                 "TRUESTUB_DATA_DIR": str(self.folder / "other"),
-                "TRUESTUB_DATABASE_URL": self._empty_database(),
+                "TRUESTUB_DATABASE_URL": self.empty_database(),
                 "TRUESTUB_FINALITY_BLOCKS": "2",
                 **settings,
             }
@@ -88,7 +89,7 @@ class Site:
         self.services = wire(after)
         return self.services
 
-    def _empty_database(self) -> str:
+    def empty_database(self) -> str:
         if make_url(self.services.settings.database_url).get_backend_name() == "sqlite":
             return f"sqlite:///{self.folder}/restored.sqlite"
         server: PostgresServer = self.request.getfixturevalue("postgres")
@@ -134,6 +135,42 @@ def test_a_restored_shop_sells_nothing_and_no_worker_starts_before_it_is_reconci
     assert (done.problems, done.unknown, done.opened) == ((), (), 1)
     require_reconciled(restored.engine)
     site.sell()
+
+
+def test_a_restore_that_dies_right_after_the_data_came_back_leaves_sales_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = site.backup()
+    put_back = restore_module.restore_database
+
+    def put_back_and_die(*arguments: Any, **more: Any) -> None:
+        put_back(*arguments, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restore_module, "restore_database", put_back_and_die)
+    place = site.empty_database()
+    there = {"TRUESTUB_DATA_DIR": str(site.folder / "other"), "TRUESTUB_DATABASE_URL": place}
+    with pytest.raises(KeyboardInterrupt):
+        restore(settings_from(there), made.file, KEY)
+    engine = make_engine(place)
+    with engine.connect() as connection:
+        assert connection.scalars(select(Event.state)).all() == ["paused"]
+    with pytest.raises(Refused, match="not_reconciled"):
+        require_reconciled(engine)
+    engine.dispose()
+
+
+def test_a_restore_that_fails_at_the_mark_leaves_no_database(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = site.backup()
+    monkeypatch.setattr(restore_module, "_MARK", "SELECT %d / 0;")
+    monkeypatch.setattr(restore_module, "mark", lambda *_arguments: 1 // 0)
+    place = site.empty_database()
+    there = {"TRUESTUB_DATA_DIR": str(site.folder / "other"), "TRUESTUB_DATABASE_URL": place}
+    with pytest.raises((Refused, ZeroDivisionError)):
+        restore(settings_from(there), made.file, KEY)
+    engine = make_engine(place)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 def test_money_taken_after_the_backup_keeps_sales_closed_until_it_is_given_back(site: Site) -> None:
@@ -236,14 +273,14 @@ def test_a_database_restored_by_other_means_can_be_reconciled_too(site: Site) ->
 def test_a_backup_of_the_newest_state_passes_the_drill_and_a_broken_one_does_not(site: Site) -> None:
     site.sell(2)
     site.backup()
-    scratch = None if site.services.engine.dialect.name == "sqlite" else site._empty_database()
+    scratch = None if site.services.engine.dialect.name == "sqlite" else site.empty_database()
     found = drill(newest_backup(site.folder / "backups"), KEY, scratch)
     assert (found.checked.problems, found.checked.counts["tickets"]) == ((), 2)
     with site.services.engine.begin() as connection:
         connection.execute(update(Stock).values(sold=0))
     time.sleep(1.1)  # backups are named by the second
     site.backup()
-    scratch = None if scratch is None else site._empty_database()
+    scratch = None if scratch is None else site.empty_database()
     assert any(
         "stock says" in one for one in drill(newest_backup(site.folder / "backups"), KEY, scratch).checked.problems
     )
