@@ -18,7 +18,7 @@ from backend.chain.follow import Follower
 from backend.chain.leases import HeldLease
 from backend.chain.rpc import Node
 from backend.db.engine import read
-from backend.db.models import Payment
+from backend.db.models import Batch, Chain, Payment
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.ops.check import check_rows
@@ -37,6 +37,7 @@ from backend.wiring import Services
 MARGIN_SECONDS = 3600  # before the backup was made: payments may have been on their way
 WORKER_TASKS = ("chain", "batcher", "payments")  # leases a worker holds; none may run beside us
 MAX_ROUNDS = 100_000
+LEASE_SECONDS = 60  # prolonged with every round of blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ def reconcile_all(
     try:
         since = _since(engine, made_at)
         if settings.node_urls:
-            follow_to_head(engine, settings, nodes, held["chain"])
+            follow_to_head(engine, settings, nodes, held)
+        else:
+            _require_no_chain(engine)
         if services.chain is not None:
             watch_to_final(engine, services.tills, services.chain)
         done = Reconciled(settled=_settle(services, since))
@@ -89,12 +92,13 @@ def reconcile_all(
             leases.release(engine, one)
 
 
-def follow_to_head(engine: Engine, settings: Settings, nodes: Sequence[Node], held: HeldLease) -> None:
-    """Apply every block the node has; refuses when no node of ours answers."""
+def follow_to_head(engine: Engine, settings: Settings, nodes: Sequence[Node], held: Mapping[str, HeldLease]) -> None:
+    """Apply every block the node has; refuses when no node of ours answers. Keeps every lease in `held` the while."""
     follower = Follower(engine, settings.chain_id, settings.finality_blocks, rewinds_by_itself=False)
     for _round in range(MAX_ROUNDS):
-        leases.take(engine, held.name, held.holder)
-        found = follower.follow(nodes, held)
+        for one in held.values():
+            leases.take(engine, one.name, one.holder, LEASE_SECONDS)
+        found = follower.follow(nodes, held["chain"])
         if found.diagnosis.kind is not Kind.OK:
             sentence = _("The chain is %s; sales can't open before it was asked. See: truestub chain status")
             raise refuse("chain_not_ready", sentence % found.diagnosis.kind.value)
@@ -103,10 +107,19 @@ def follow_to_head(engine: Engine, settings: Settings, nodes: Sequence[Node], he
     raise refuse("chain_not_ready", _("The chain is too far ahead; run truestub reconcile again"))
 
 
+def _require_no_chain(engine: Engine) -> None:
+    with read(engine) as connection:
+        chain = connection.scalar(select(Chain.id).where(Chain.state != "retired").limit(1))
+        batch = connection.scalar(select(Batch.number).limit(1))
+    if chain is not None or batch is not None:
+        sentence = _("Tickets of this database are on a chain and no node is set: set TRUESTUB_NODE_URLS and try again")
+        raise refuse("chain_not_ready", sentence)
+
+
 def _alone(engine: Engine, holder: str) -> dict[str, HeldLease]:
     held: dict[str, HeldLease] = {}
     for name in WORKER_TASKS:
-        lease = leases.take(engine, name, holder, seconds=60)
+        lease = leases.take(engine, name, holder, LEASE_SECONDS)
         if lease is None:
             for one in held.values():
                 leases.release(engine, one)

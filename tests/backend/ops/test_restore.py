@@ -377,6 +377,14 @@ def test_without_its_chain_a_restored_shop_stays_closed(site: Site, anvil: Chain
     assert state_of(restored) == "paused"
 
 
+def test_a_shop_with_a_chain_stays_closed_while_no_node_is_named(site: Site, anvil: ChainNode) -> None:  # noqa: F811 - the fixture
+    mint(site.services, anvil)
+    restored = site.lose_and_restore(site.backup())
+    with pytest.raises(Refused, match="chain_not_ready"):
+        reconcile_all(restored, [], "one")
+    assert state_of(restored) == "paused"
+
+
 def test_serials_given_after_the_backup_are_not_given_again(site: Site) -> None:
     """A gate that saw the lost code refuses lower serials; two codes of one serial could not be told apart."""
     site.sell(2)
