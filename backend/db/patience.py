@@ -35,6 +35,10 @@ def give_patience(engine: Engine, seconds: float) -> None:
     given_up = _GivenUp()
 
     class Patient(psycopg.Connection[Any]):
+        # It is in a pool, SQLAlchemy's, and says so to the driver: one that a thread still holds when the pool is given
+        # up ends with that thread, and that is no leak to warn of.
+        _pool = None
+
         def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ANN401 - as the driver says
             try:
                 return super().wait(gen, interval, seconds if timeout is None else timeout)

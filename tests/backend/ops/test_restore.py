@@ -378,6 +378,9 @@ def test_without_its_chain_a_restored_shop_stays_closed(site: Site, anvil: Chain
 
 
 def test_a_shop_with_a_chain_stays_closed_while_no_node_is_named(site: Site, anvil: ChainNode) -> None:  # noqa: F811 - the fixture
+    with site.services.engine.begin() as connection:
+        enqueue_create_event(connection, connection.execute(select(Event.id)).scalar_one())
+    site.sell(1, owner=OWNERS[0])
     mint(site.services, anvil)
     restored = site.lose_and_restore(site.backup())
     with pytest.raises(Refused, match="chain_not_ready"):
