@@ -38,7 +38,7 @@ from backend.db.models import (
 from backend.db.restores import Restore
 from backend.errors import Refused
 from backend.ops import restore as restore_module
-from backend.ops.backup import Made, make_backup
+from backend.ops.backup import Made, make_backup, restore_database
 from backend.ops.check import check_rows
 from backend.ops.drill import drill, newest_backup
 from backend.ops.reconcile import reconcile_all
@@ -141,7 +141,7 @@ def test_a_restore_that_dies_right_after_the_data_came_back_leaves_sales_closed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = site.backup()
-    put_back = restore_module.restore_database
+    put_back = restore_database
 
     def put_back_and_die(*arguments: Any, **more: Any) -> None:
         put_back(*arguments, **more)
