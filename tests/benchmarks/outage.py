@@ -8,8 +8,6 @@ to the next acknowledged order). `--quick` takes short turns and fewer kills.
 """
 
 import json
-import os
-import signal
 import statistics
 import sys
 import tempfile
@@ -17,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backend.db.engine import make_engine
-from tests.benchmarks.sales import QUICK, Bench, _event, _family, _shop
+from tests.benchmarks.sales import QUICK, Bench, _event, _shop
+from tests.support import processes
 from tests.support.checker import check_sales, rpc
 from tests.support.failover import run
 from tests.support.installation import Installation, wait_until
@@ -103,13 +102,11 @@ def _start(shop: Installation) -> None:
 
 
 def _stop(shop: Installation) -> None:
-    for pid in _family(shop.processes["node"].pid):
-        os.kill(pid, signal.SIGSTOP)
+    processes.stop(shop.processes["node"].pid)
 
 
 def _wake(shop: Installation) -> None:
-    for pid in _family(shop.processes["node"].pid):
-        os.kill(pid, signal.SIGCONT)
+    processes.wake(shop.processes["node"].pid)
 
 
 def _switch_off(shop: Installation) -> None:

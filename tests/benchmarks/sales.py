@@ -31,6 +31,7 @@ from tests.support.checker import check_sales
 from tests.support.installation import Installation, wait_until
 from tests.support.load import Measured, converse
 from tests.support.postgres import PostgresServer, free_port
+from tests.support.processes import family
 from tests.support.shop import EVENT, put_on_sale
 
 CONNECTIONS = 32
@@ -130,7 +131,7 @@ def _measure(bench: Bench, shop: Installation, parts: tuple[str, ...]) -> None:
         if "growth" in parts:
             shop.kill("work")  # the tickets of the past are rows only; nothing should be done with them
             _growth(bench, shop, engine)
-            bench.note(peak_mb=max(bench.figures["peak_mb"], *map(_peak_mb, _family(shop.processes["web"].pid))))
+            bench.note(peak_mb=max(bench.figures["peak_mb"], *map(_peak_mb, family(shop.processes["web"].pid))))
     finally:
         engine.dispose()
 
@@ -221,7 +222,7 @@ def _room(bench: Bench, shop: Installation, engine: Engine) -> None:
         room_people=len(places),
         room_polls_per_s=polls.per_second,
         room_poll_p99_ms=polls.percentile_ms(0.99),
-        room_web_peak_mb=max(map(_peak_mb, _family(shop.processes["web"].pid))),
+        room_web_peak_mb=max(map(_peak_mb, family(shop.processes["web"].pid))),
     )
 
 
@@ -308,10 +309,10 @@ def _event(shop: Installation, slug: str, rows: dict[str, str] | None = None, fl
 def _memory(shop: Installation) -> dict[str, float]:
     """Peak resident memory of each process of ours, in MB, and the largest."""
     peaks = {
-        f"peak_mb_{name}": max(map(_peak_mb, _family(shop.processes[name].pid))) for name in ("web", "work", "signer")
+        f"peak_mb_{name}": max(map(_peak_mb, family(shop.processes[name].pid))) for name in ("web", "work", "signer")
     }
     peaks["peak_mb_client"] = _peak_mb(os.getpid())
-    peaks["peak_mb_node"] = max(map(_peak_mb, _family(shop.processes["node"].pid)))
+    peaks["peak_mb_node"] = max(map(_peak_mb, family(shop.processes["node"].pid)))
     return {**peaks, "peak_mb": max(peaks[f"peak_mb_{name}"] for name in ("web", "work", "signer"))}
 
 
@@ -325,16 +326,11 @@ def _cpu_seconds(shop: Installation, server: PostgresServer) -> dict[str, float]
 def _cpu_of(root: int) -> float:
     """Children that have ended are in their parent's count."""
     ticks = 0
-    for pid in _family(root):
+    for pid in family(root):
         with suppress(FileNotFoundError, ProcessLookupError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _family(pid: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [pid, *(one for child in found.stdout.split() for one in _family(int(child)))]
 
 
 def _peak_mb(pid: int) -> float:

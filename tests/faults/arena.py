@@ -1,7 +1,5 @@
 """A platform to be broken: real processes, buyers over HTTP, and what must hold afterwards."""
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ from backend.ops.estimate import FEW_SECONDS
 from backend.wiring import BANK_FILE
 from tests.faults import history
 from tests.faults.load import Crowd, Subscriber
+from tests.support import processes
 from tests.support.bad_proxy import BadProxy
 from tests.support.checker import rpc
 from tests.support.guest import Bought, Guest
@@ -117,10 +116,10 @@ class Arena:
 
     def pause_process(self, name: str) -> None:
         """SIGSTOP for a process and all it started."""
-        send(self.platform.processes[name].pid, signal.SIGSTOP)
+        processes.stop(self.platform.processes[name].pid)
 
     def wake_process(self, name: str) -> None:
-        send(self.platform.processes[name].pid, signal.SIGCONT)
+        processes.wake(self.platform.processes[name].pid)
 
     # --- the node -----------------------------------------------------------------------------------------------------
 
@@ -330,14 +329,3 @@ class Arena:
         assert asked.status_code == httpx.codes.ACCEPTED, asked.text
         wait_until(lambda: self.subscriber.got, "the subscription's challenge")
         wait_until(lambda: copy.exists() and copy.stat().st_size, "the subscriber to be remembered")
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    """A signal for a process and all that descend from it."""
-    for one in _family(pid):
-        os.kill(one, number)
-
-
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(descendant for child in children for descendant in _family(int(child)))]

@@ -7,7 +7,6 @@ with start_anvil(block_time=1) as node: ...
 import json
 import os
 import re
-import signal
 import subprocess
 import threading
 import urllib.request
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.support import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20.0
@@ -71,11 +72,11 @@ class Anvil:
 
     def pause(self) -> None:
         """SIGSTOP: connections are accepted and nothing is answered."""
-        self.process.send_signal(signal.SIGSTOP)
+        processes.stop(self.process.pid)
 
     def resume(self) -> None:
         """SIGCONT."""
-        self.process.send_signal(signal.SIGCONT)
+        processes.wake(self.process.pid)
 
 
 def anvil_binary() -> Path:

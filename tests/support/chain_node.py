@@ -1,7 +1,6 @@
 """A real chain node for tests: started as the platform starts it, killed, stopped, woken and restored."""
 
 import os
-import signal
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from backend.chain.node import anvil_command, save_state
 from backend.chain.rpc import Node, NodeError
 from backend.chain.transport import Transport
 from backend.ops.supervise import die_with_parent
+from tests.support import processes
 from tests.support.postgres import free_port
 
 START_SECONDS = 20
@@ -88,11 +88,11 @@ class ChainNode:
     def hang(self) -> None:
         """SIGSTOP: connections are accepted by the kernel, nobody answers."""
         assert self._process
-        os.kill(self._process.pid, signal.SIGSTOP)
+        processes.stop(self._process.pid)
 
     def wake(self) -> None:
         assert self._process
-        os.kill(self._process.pid, signal.SIGCONT)
+        processes.wake(self._process.pid)
 
     def close(self) -> None:
         if self._process and self._process.poll() is None:

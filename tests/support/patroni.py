@@ -21,7 +21,8 @@ from typing import Any
 import psycopg
 
 from backend.ops.supervise import die_with_parent
-from tests.support.postgres import binary, free_port, signal_tree, unprivileged_user
+from tests.support import processes
+from tests.support.postgres import binary, free_port, unprivileged_user
 
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs" / "operating" / "postgresql.md"
@@ -113,7 +114,7 @@ class PatroniCluster:
         patroni = self._running[self._killed]
         postmaster = int((self._data(self._killed) / "postmaster.pid").read_text().split()[0])
         patroni.kill()
-        signal_tree(postmaster, signal.SIGKILL)
+        processes.kill(postmaster)
         patroni.wait()
 
     def switch_over(self) -> None:
@@ -134,10 +135,10 @@ class PatroniCluster:
     def close(self) -> None:
         members = [self._running[name] for name in self._names if name in self._running]
         others = [process for process in self._running.values() if process not in members]
-        for processes in (members, others):  # etcd last: a member gives its lease back
-            for process in processes:
+        for group in (members, others):  # etcd last: a member gives its lease back
+            for process in group:
                 process.send_signal(signal.SIGTERM)
-            for process in processes:
+            for process in group:
                 try:
                     process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
@@ -146,7 +147,7 @@ class PatroniCluster:
         for name in self._names:  # a member that was killed while it stopped leaves its PostgreSQL behind
             left = self._data(name) / "postmaster.pid"
             if left.exists():
-                signal_tree(int(left.read_text().split()[0]), signal.SIGKILL)
+                processes.kill(int(left.read_text().split()[0]))
         os.environ.pop("PGPASSFILE", None)
         shutil.rmtree(self.folder, ignore_errors=True)
 

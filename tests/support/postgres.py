@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support import processes
+
 START_SECONDS = 30
 UNPRIVILEGED = ("postgres", "nobody")
 
@@ -71,17 +73,17 @@ class PostgresServer:
 
     def kill(self) -> None:
         """SIGKILL for the postmaster and every backend, as if the power went."""
-        signal_tree(self.pid, signal.SIGKILL)
+        processes.kill(self.pid)
         assert self._process
         self._process.wait()
 
     def pause(self) -> None:
         """SIGSTOP for all of it: connections stay open, and nothing is answered."""
-        signal_tree(self.pid, signal.SIGSTOP)
+        processes.stop(self.pid)
 
     def wake(self) -> None:
         """After `pause`."""
-        signal_tree(self.pid, signal.SIGCONT)
+        processes.wake(self.pid)
 
     def interrupt(self) -> None:
         """A fast shutdown, as an operator's restart begins: transactions under way are rolled back."""
@@ -118,16 +120,6 @@ class PostgresServer:
         )
         if done.returncode:
             raise RuntimeError(done.stderr.decode())
-
-
-def signal_tree(postmaster: int, number: signal.Signals) -> None:
-    """A signal for a postmaster and every backend."""
-    children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=False)
-    for pid in [postmaster, *map(int, children.stdout.split())]:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def free_port() -> int:
