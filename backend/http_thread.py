@@ -16,6 +16,10 @@ GRACE_SECONDS = 0.5  # beyond the deadline, if the event loop itself is stuck
 Found = TypeVar("Found")
 
 
+class TooLargeError(aiohttp.ClientError):
+    """An answer is larger than whoever asked will read."""
+
+
 class HttpThread:
     """Kept connections and the loop they live on, from first use until `close`. Safe to use from any thread."""
 
@@ -63,3 +67,13 @@ class HttpThread:
                 connector=aiohttp.TCPConnector(limit_per_host=self._connections), cookie_jar=aiohttp.DummyCookieJar()
             )
         return await ask(self._session)
+
+
+async def read_whole(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """The body; raises `TooLargeError` as soon as there is more than `max_bytes` of it."""
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLargeError
+    return bytes(body)

@@ -20,6 +20,8 @@ DEFAULT_DATA_DIR = "truestub-data"
 STRIPE_API = "https://api.stripe.com"
 MAX_LIMIT = 1_000_000_000  # of what one address may do; more than anybody can
 MAX_UNITS_PER_MINOR = 2**62  # of a token; the contract's own limit is 2**72
+MAX_URL = 2_000  # characters
+_ADDRESS = re.compile(r"[!-~]+")  # no blank, no control character; other letters are percent-encoded or punycode
 _TOKEN = re.compile(r"(?P<currency>[A-Z]{3})=(?:native|0x(?P<address>[0-9a-fA-F]{40})):(?P<units>[0-9]{1,20})")
 
 
@@ -133,6 +135,17 @@ def require_private(path: Path) -> None:
         raise SettingError(str(path), _("may be read by others; run chmod go-rwx on it"))
 
 
+def is_web_address(value: str) -> bool:
+    """Whether it is the address of an HTTP server that could be asked."""
+    if len(value) > MAX_URL or not _ADDRESS.fullmatch(value):
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+
+
 def _check_stripe(settings: Settings, *, production: bool) -> None:
     """Refuse keys that can't work or that would do what nobody means. No sentence repeats a key."""
     key, secret = settings.stripe_key, settings.stripe_webhook_secret
@@ -215,8 +228,7 @@ class _Reader:
         return self.url_value(name, self.text(name, default))
 
     def url_value(self, name: str, value: str) -> str:
-        parts = urlsplit(value.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_web_address(value.strip()):
             raise SettingError(PREFIX + name, _("must be an address that begins with http:// or https://"))
         return value.strip().rstrip("/")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from backend.http_thread import HttpThread
+from backend.http_thread import HttpThread, TooLargeError, read_whole
 
 MAX_BODY_BYTES = 256 * 1024 * 1024  # of an answer; a saved state of a large development chain fits
 CONNECTIONS = 8  # kept per endpoint
@@ -43,7 +43,7 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=deadline_seconds),
                 allow_redirects=False,
             ) as response:
-                return Answer(response.status, await _read(response))
+                return Answer(response.status, await read_whole(response, MAX_BODY_BYTES))
 
         try:
             return self._http.run(ask, deadline_seconds)
@@ -51,19 +51,11 @@ class Transport:
             raise TransportError("deadline") from None
         except aiohttp.ClientConnectorError:
             raise TransportError("refused") from None
+        except TooLargeError:
+            raise TransportError("too_large") from None
         except (aiohttp.ClientError, OSError):
             raise TransportError("cut") from None
 
     def close(self) -> None:
         """Drop all connections; a later `post` opens new ones."""
         self._http.close()
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise TransportError("too_large")
-        chunks.append(chunk)
-    return b"".join(chunks)

@@ -33,7 +33,8 @@ from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
 from backend.ops.reports import write_reports
 from backend.ops.restore import require_reconciled
-from backend.ops.sensors import READ_EVERY_SECONDS, ask_by_http, read_sensors, sensors_of
+from backend.ops.sensor_file import sensors_of
+from backend.ops.sensors import READ_EVERY_SECONDS, Ask, SensorHttp, read_sensors
 from backend.ops.watch import Watcher
 from backend.privacy.rights import erase_due
 from backend.sales.calling_off import give_back_cancelled
@@ -61,7 +62,7 @@ def work() -> None:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())
-    services, transport = wire(settings, patience_seconds=PATIENCE_SECONDS), Transport()
+    services, transport, sensors = wire(settings, patience_seconds=PATIENCE_SECONDS), Transport(), SensorHttp()
     # People are told also while the standby is silent.
     telling = make_engine(settings.database_url, safe_commits=False, patience_seconds=TELLING_SECONDS)
     try:
@@ -83,14 +84,15 @@ def work() -> None:
         Thread(target=watcher.run, args=(stop,), name="watcher", daemon=True).start()
         tellers = (telling, telling_tasks(telling, sending), holder, stop)
         Thread(target=run_tasks, args=tellers, name="telling", daemon=True).start()
-        run_tasks(services.engine, tasks_of(services, transport), holder, stop)
+        run_tasks(services.engine, tasks_of(services, transport, sensors.ask), holder, stop)
     finally:
+        sensors.close()
         transport.close()
         telling.dispose()
         services.close()
 
 
-def tasks_of(services: Services, transport: Transport) -> list[Task]:
+def tasks_of(services: Services, transport: Transport, ask_sensor: Ask) -> list[Task]:
     """Everything a worker does."""
     settings, engine = services.settings, services.engine
     tasks = [
@@ -108,7 +110,7 @@ def tasks_of(services: Services, transport: Transport) -> list[Task]:
     tasks += [
         Task("privacy", 3600.0, lambda _held: erase_due(engine, services.secret)),
         Task("forget", 600.0, lambda _held: tidy(engine)),
-        Task("sensors", READ_EVERY_SECONDS, lambda _held: read_sensors(engine, sensors, ask_by_http)),
+        Task("sensors", READ_EVERY_SECONDS, lambda _held: read_sensors(engine, sensors, ask_sensor)),
     ]
     bank = services.bank
     if bank is not None:

@@ -744,7 +744,8 @@ class SensorReading(Base):
 
     __tablename__ = "sensor_readings"
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    value: Mapped[float | None] = mapped_column(Float)  # none: it does not answer
+    value: Mapped[float | None] = mapped_column(Float)  # none: there is a fault
+    fault: Mapped[str | None] = mapped_column(String(10))  # of the sensor itself: quiet | bad_answer
     unit: Mapped[str] = mapped_column(String(12))
     low: Mapped[float | None] = mapped_column(Float)
     high: Mapped[float | None] = mapped_column(Float)

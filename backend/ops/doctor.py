@@ -19,12 +19,12 @@ from backend.db.engine import read
 from backend.db.failures import failure_of
 from backend.db.migrate import is_current
 from backend.db.models import ChainJob, Event, Lease, Outbox
-from backend.errors import Refused, SettingError
+from backend.errors import SettingError
 from backend.i18n import gettext as _
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES, free_bytes
 from backend.ops.readings import WATCH_LEASE, signer_answers
 from backend.ops.roles import missing_roles
-from backend.ops.sensors import sensors_of
+from backend.ops.sensor_file import sensors_of
 from backend.settings import Settings, require_private
 
 MAX_CLOCK_SECONDS = 2.0  # between this host and the database's
@@ -170,8 +170,10 @@ def _signer(settings: Settings) -> Finding:
 def _sensors(folder: Path) -> Finding:
     try:
         count = len(sensors_of(folder))
-    except Refused as error:
-        return Finding("sensors", "bad", error.refusal.sentence, _("Correct the file; see docs/operating/README.md"))
+    except SettingError as error:
+        return Finding(
+            "sensors", "bad", f"{error.name} {error.sentence}", _("Correct the file; see docs/operating/README.md")
+        )
     return Finding("sensors", "good", _("%d sensors are read") % count)
 
 

@@ -162,4 +162,4 @@ def _environment(now: Readings) -> Health:
     if now.sensor is None:
         return Health("environment", "works", "within")
     facts = {"sensor": now.sensor, "says": now.sensor_says}
-    return Health("environment", "waits", "outside" if now.sensor_says else "quiet", facts, now.sensor_since_ms)
+    return Health("environment", "waits", now.sensor_fault or "outside", facts, now.sensor_since_ms)

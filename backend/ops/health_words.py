@@ -174,6 +174,9 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("disk", ""): lambda _f: _("There is room on the disk"),
     ("environment", "outside"): lambda facts: _("Warning: %(sensor)s is %(says)s; look at it before it fails") % facts,
     ("environment", "quiet"): lambda facts: _("Warning: the sensor of %(sensor)s does not answer") % facts,
+    ("environment", "bad_answer"): lambda facts: (
+        _("Warning: what the sensor of %(sensor)s answers is no reading; look at its url and value") % facts
+    ),
     ("environment", ""): lambda _f: _("Temperature, humidity, power and the like are as they should be"),
 }
 

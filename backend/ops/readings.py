@@ -44,6 +44,7 @@ GATES_CARE_MS = 6 * 3600 * 1000  # before doors; from then on gates need fresh b
 ASSUMED_BLOCK_MS = 12_000  # of Ethereum, until we have seen blocks
 BLOCKS = 12  # the newest: the middle of their distances is the time of a block
 SENSOR_MS = 10_000  # a sensor outside its limits for longer is a warning
+OLD_SENSOR_MS = 60_000  # a reading older than this says nothing of now
 NOT_ON_CHAIN = ("queued", "signed", "sent")
 WATCH_LEASE = "watch"  # held by the worker that watches; it runs out when no worker lives
 _FILE = "last-readings.json"
@@ -77,7 +78,8 @@ class Readings:
     bundle_oldest_ms: int | None = None  # of events with enrolled gates that are near or open: the stalest bundle
     free_bytes: int | None = None
     sensor: str | None = None  # the sensor that has been outside its limits for the longest
-    sensor_says: str | None = None  # with its unit; none: it is silent
+    sensor_says: str | None = None  # with its unit; none: there is a fault
+    sensor_fault: str | None = None  # quiet | bad_answer
     sensor_since_ms: int | None = None
     notices_waiting: int = 0
     embedded: bool = False  # the database is a file in our data folder
@@ -116,12 +118,15 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     waiting = and_(ChainJob.kind == "mint", ChainJob.state.in_(NOT_ON_CHAIN))
     minted = and_(ChainJob.kind == "mint", ChainJob.state.not_in(NOT_ON_CHAIN))
     tickets = func.coalesce(func.sum(ChainJob.tickets), 0)
+    old = SensorReading.read_ms < now - OLD_SENSOR_MS
+    since = func.coalesce(SensorReading.outside_ms, SensorReading.read_ms)
     sensor = connection.execute(
-        select(SensorReading.__table__)
-        .where(SensorReading.outside_ms < now - SENSOR_MS)
-        .order_by(SensorReading.outside_ms)
+        select(SensorReading.__table__, since.label("since_ms"), old.label("old"))
+        .where(or_(SensorReading.outside_ms < now - SENSOR_MS, old))
+        .order_by(since)
         .limit(1)
     ).one_or_none()
+    fault = None if sensor is None else "quiet" if sensor.old else sensor.fault
     notices = select(func.count()).where(Outbox.state == "waiting", Outbox.topic.like("notice.%"))
     return Readings(
         at_ms=now,
@@ -148,8 +153,9 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         bundle_oldest_ms=_oldest_bundle(connection, now),
         free_bytes=free,
         sensor=sensor.name if sensor else None,
-        sensor_says=f"{sensor.value:g} {sensor.unit}".strip() if sensor and sensor.value is not None else None,
-        sensor_since_ms=sensor.outside_ms if sensor else None,
+        sensor_says=f"{sensor.value:g} {sensor.unit}".strip() if sensor and fault is None else None,
+        sensor_fault=fault,
+        sensor_since_ms=sensor.since_ms if sensor else None,
         notices_waiting=connection.scalar(notices) or 0,
         commits_wait_ms=commit_waits_since_ms(connection),
         embedded=connection.dialect.name == "sqlite",

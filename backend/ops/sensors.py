@@ -1,73 +1,38 @@
 """Temperature, humidity, power, disk and the like, read by HTTP: a warning before something fails.
 
-`sensors.toml` in the data folder names them; a sensor answers JSON, and `value` is the path of its number in it:
-
-    [[sensors]]
-    name = "rack temperature"
-    url = "http://192.0.2.7/climate.json"
-    value = "inside.celsius"
-    unit = "°C"
-    low = 10
-    high = 32
+`sensor_file` says which there are. A sensor is somebody's cheap device: whatever it answers, it is a number, a bad
+answer or silence, and never holds up more than its own reading.
 """
 
 import json
-import tomllib
+import math
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import urllib3
+import aiohttp
 from sqlalchemy import Engine, delete, insert, select
 
 from backend.db.clock import now_ms
 from backend.db.models import SensorReading
-from backend.errors import Refused, refuse
-from backend.i18n import gettext as _
+from backend.http_thread import HttpThread, read_whole
+from backend.ops.sensor_file import MAX_SENSORS, Sensor
 
-FILE = "sensors.toml"
 SECONDS = 3.0  # for an answer, whole
 MAX_BYTES = 64 * 1024
-MAX_SENSORS = 64
+MAX_VALUE = 1e15  # beyond what any room has, bytes of a disk included
 READ_EVERY_SECONDS = 15.0
+CONNECTIONS = 4  # to one device, which may carry several sensors
 
-Ask = Callable[[str], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """Where a number is found, and between what it should be."""
-
-    name: str
-    url: str
-    path: tuple[str, ...]
-    unit: str
-    low: float | None
-    high: float | None
-
-
-def sensors_of(folder: Path) -> list[Sensor]:
-    """What `sensors.toml` names; nothing without one. Refuses a file that can't work, naming the sensor."""
-    file = folder / FILE
-    if not file.exists():
-        return []
-    try:
-        told = tomllib.loads(file.read_text()).get("sensors", [])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _bad(str(error)) from error
-    if len(told) > MAX_SENSORS:
-        raise refuse(
-            "bad_sensors", _("%(file)s names more than %(most)d sensors") % {"file": FILE, "most": MAX_SENSORS}
-        )
-    return [_sensor(one) for one in told]
+Fault = Literal["quiet", "bad_answer"]
+Ask = Callable[[str], bytes | Fault]
 
 
 def read_sensors(engine: Engine, sensors: list[Sensor], ask: Ask) -> int:
     """Read all, side by side, and write what they say; 0, so that the task pauses."""
-    with ThreadPoolExecutor(max(1, min(8, len(sensors)))) as threads:
-        values = list(threads.map(lambda one: _value(one, ask), sensors))
+    with ThreadPoolExecutor(MAX_SENSORS) as threads:  # as many as there may be: none waits for a slow one
+        found = list(threads.map(lambda one: _reading(one, ask(one.url)), sensors))
     with engine.begin() as connection:
         now = now_ms(connection)
         known = {row.name: row.outside_ms for row in connection.execute(select(SensorReading.__table__))}
@@ -75,58 +40,76 @@ def read_sensors(engine: Engine, sensors: list[Sensor], ask: Ask) -> int:
         rows = [
             {
                 "name": one.name,
-                "value": value,
+                "value": None if isinstance(said, str) else said,
+                "fault": said if isinstance(said, str) else None,
                 "unit": one.unit,
                 "low": one.low,
                 "high": one.high,
                 "read_ms": now,
-                "outside_ms": None if is_within(value, one.low, one.high) else known.get(one.name) or now,
+                "outside_ms": None if is_within(said, one.low, one.high) else known.get(one.name) or now,
             }
-            for one, value in zip(sensors, values, strict=True)
+            for one, said in zip(sensors, found, strict=True)
         ]
         if rows:
             connection.execute(insert(SensorReading), rows)
     return 0
 
 
-def is_within(value: float | None, low: float | None, high: float | None) -> bool:
-    """Whether a reading is as it should be; silence is not."""
-    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+def is_within(said: float | Fault, low: float | None, high: float | None) -> bool:
+    """Whether a reading is as it should be; a fault is not."""
+    return not isinstance(said, str) and (low is None or said >= low) and (high is None or said <= high)
 
 
-def ask_by_http(url: str) -> bytes:
-    """The answer's body; raises `urllib3.exceptions.HTTPError`."""
-    timeout = urllib3.Timeout(total=SECONDS)
-    answer = urllib3.request("GET", url, timeout=timeout, retries=False, preload_content=False)
+class SensorHttp:
+    """Asks sensors by HTTP, each exchange under one hard deadline. Safe to use from any thread; `close` when done."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._http = HttpThread("sensors", CONNECTIONS)
+
+    def ask(self, url: str) -> bytes | Fault:
+        """The answer's body. A redirect is not followed: who may write a device must not choose whom we ask."""
+
+        async def get(session: aiohttp.ClientSession) -> bytes | Fault:
+            total = aiohttp.ClientTimeout(total=self._seconds)
+            async with session.get(url, timeout=total, allow_redirects=False) as answer:
+                return await read_whole(answer, MAX_BYTES) if answer.status == 200 else "bad_answer"
+
+        try:
+            return self._http.run(get, self._seconds)
+        except (aiohttp.ClientConnectionError, OSError):  # a deadline that is over is one of the latter
+            return "quiet"
+        except aiohttp.ClientError:
+            return "bad_answer"
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self._http.close()
+
+
+def _reading(sensor: Sensor, body: bytes | Fault) -> float | Fault:
+    if isinstance(body, str):
+        return body
     try:
-        return bytes(answer.read(MAX_BYTES)) if answer.status == 200 else b""
-    finally:
-        answer.close()
-
-
-def _value(sensor: Sensor, ask: Ask) -> float | None:
-    try:
-        found: Any = json.loads(ask(sensor.url))
+        found: Any = json.loads(body)
         for step in sensor.path:
             found = found[int(step)] if isinstance(found, list) else found[step]
-        return float(found)
-    except (urllib3.exceptions.HTTPError, ValueError, TypeError, KeyError, IndexError):
-        return None
+        value = _number(found, sensor.unit)
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return "bad_answer"
+    return value if math.isfinite(value) and abs(value) <= MAX_VALUE else "bad_answer"
 
 
-def _sensor(told: Any) -> Sensor:  # noqa: ANN401 - what a TOML file may hold
-    if not isinstance(told, dict) or not {"name", "url", "value"} <= set(told) <= _FIELDS:
-        raise _bad(_("each sensor has name, url, value and low or high, and may have unit"))
-    limits = [told.get("low"), told.get("high")]
-    if limits == [None, None] or not all(one is None or isinstance(one, (int, float)) for one in limits):
-        raise _bad(_("low and high are numbers, and one of them must be there"))
-    low, high = limits
-    path = tuple(str(told["value"]).split("."))
-    return Sensor(str(told["name"])[:60], str(told["url"]), path, str(told.get("unit", ""))[:12], low, high)
+def _number(found: object, unit: str) -> float:
+    """A JSON number, or text with one, alone or before the very unit that the file gives; else raises `ValueError`."""
+    if isinstance(found, str):
+        match = _NUMBER.fullmatch(found.strip())
+        if match is None or match["unit"] not in ("", unit):
+            raise ValueError
+        return float(match["number"])
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise TypeError
+    return float(found)
 
 
-def _bad(what: str) -> Refused:
-    return refuse("bad_sensors", f"{FILE}: {what}")
-
-
-_FIELDS = {"name", "url", "value", "unit", "low", "high"}
+_NUMBER = re.compile(r"(?P<number>[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)\s*(?P<unit>.*)")

@@ -13,7 +13,7 @@ from backend.chain.transport import Transport
 from backend.clock import system_clock
 from backend.db.engine import make_engine
 from backend.ops.doctor import Finding, examine_installation
-from backend.ops.sensors import FILE
+from backend.ops.sensor_file import FILE
 from backend.sales.installation import installation_secret
 from backend.settings import Settings, settings_from
 from tests.backend.notices.conftest import Hook, hook  # noqa: F401 - a fixture

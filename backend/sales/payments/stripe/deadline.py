@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 from stripe import APIConnectionError, HTTPClient
 
-from backend.http_thread import HttpThread
+from backend.http_thread import HttpThread, read_whole
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 CONNECTIONS = 16
@@ -38,7 +38,7 @@ class DeadlineClient(HTTPClient):
             async with session.request(
                 method, url, headers=headers, data=post_data, timeout=total, allow_redirects=False
             ) as answer:
-                return (await _read(answer.content)).decode(), answer.status, answer.headers
+                return (await read_whole(answer, MAX_ANSWER_BYTES)).decode(), answer.status, answer.headers
 
         try:
             return self._http.run(ask, self._seconds)
@@ -50,13 +50,6 @@ class DeadlineClient(HTTPClient):
     def close(self) -> None:
         """Drop all connections; a later request opens new ones."""
         self._http.close()
-
-
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    said = await content.read(MAX_ANSWER_BYTES)
-    while len(said) < MAX_ANSWER_BYTES and (more := await content.read(MAX_ANSWER_BYTES - len(said))):
-        said += more
-    return said
 
 
 def _cut(why: str) -> APIConnectionError:
