@@ -23,10 +23,10 @@ from backend.db.engine import make_engine
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
-from backend.notices.order_outbox import release_receipts
+from backend.notices.order_outbox import LETTER, release_receipts
 from backend.notices.order_sending import OrderSending
 from backend.notices.outage import OutageTeller
-from backend.notices.outbox import enqueue, send_due, spread
+from backend.notices.outbox import CONFIRM, OF_INCIDENTS, Sender, enqueue, send_due, spread
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book, tidy
 from backend.ops.crew import Task
@@ -82,7 +82,7 @@ def work() -> None:
             OutageTeller(Kept(settings.data_dir, book), sending.tell_of_outage),
         )
         Thread(target=watcher.run, args=(stop,), name="watcher", daemon=True).start()
-        tellers = (telling, telling_tasks(telling, sending), holder, stop)
+        tellers = (telling, telling_tasks(telling, sending.send), holder, stop)
         Thread(target=run_tasks, args=tellers, name="telling", daemon=True).start()
         run_tasks(services.engine, tasks_of(services, transport, sensors.ask), holder, stop)
     finally:
@@ -126,11 +126,16 @@ def tasks_of(services: Services, transport: Transport, ask_sensor: Ask) -> list[
     return tasks
 
 
-def telling_tasks(engine: Engine, sending: Sending) -> list[Task]:
-    """Telling people. `engine` waits for no standby: what is sent twice after a failover has the same id."""
+def telling_tasks(engine: Engine, send: Sender) -> list[Task]:
+    """Telling people. `engine` waits for no standby: what is sent twice after a failover has the same id.
+
+    News of an incident waits neither for letters to buyers nor for strangers who ask to be told.
+    """
     return [
         Task("reports", 2.0, lambda _held: write_reports(engine)),
-        Task("notices", 1.0, lambda _held: spread(engine) + release_receipts(engine) + send_due(engine, sending.send)),
+        Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, send, OF_INCIDENTS)),
+        Task("confirmations", 1.0, lambda _held: send_due(engine, send, (CONFIRM,))),
+        Task("letters", 1.0, lambda _held: release_receipts(engine) + send_due(engine, send, (LETTER,))),
     ]
 
 

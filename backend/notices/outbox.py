@@ -19,9 +19,9 @@ from backend.db.engine import read
 from backend.db.models import Outbox, Subscriber
 from backend.db.upsert import insert_missing
 from backend.killpoints import reach
-from backend.notices.order_outbox import LETTER
 
 SPREAD, SEND, CONFIRM, ALERT = "notice.spread", "notice.send", "notice.confirm", "notice.alert"
+OF_INCIDENTS = (ALERT, SEND)
 SPREAD_AT_ONCE = 500  # subscribers in one transaction
 SEND_AT_ONCE = 64
 THREADS = 8
@@ -100,13 +100,16 @@ def spread(engine: Engine) -> int:
     return len(who) + 1
 
 
-def send_due(engine: Engine, send: Sender) -> int:
-    """Send what is due; how many left. Several workers may do so: a letter's id makes a repeat harmless."""
+def send_due(engine: Engine, send: Sender, topics: Collection[str]) -> int:
+    """Send what is due of these topics; how many left. What must not wait for one another is sent in calls of its own.
+
+    Several workers may do so: a letter's id makes a repeat harmless.
+    """
     with read(engine) as connection:
         due = connection.execute(
             select(Outbox.id, Outbox.topic, Outbox.payload, Outbox.attempts)
             .where(
-                Outbox.topic.in_((SEND, CONFIRM, ALERT, LETTER)),
+                Outbox.topic.in_(topics),
                 Outbox.state == "waiting",
                 is_due(Outbox.due_ms, now_ms(connection)),
             )

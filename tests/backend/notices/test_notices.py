@@ -15,7 +15,17 @@ from backend.db.engine import read
 from backend.db.models import Diagnosis, Incident, Outbox, Subscriber
 from backend.errors import Refused
 from backend.notices import subscribers, webhook
-from backend.notices.outbox import ALERT, MAX_ATTEMPTS, Item, NotSentError, enqueue, send_due, spread
+from backend.notices.outbox import (
+    ALERT,
+    CONFIRM,
+    MAX_ATTEMPTS,
+    OF_INCIDENTS,
+    Item,
+    NotSentError,
+    enqueue,
+    send_due,
+    spread,
+)
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book
 from backend.ops import incident_store
@@ -27,6 +37,7 @@ from tests.backend.notices.conftest import Hook, Post
 
 HTML = {"Accept": "text/html"}
 ADDRESS = "ada@example.org"
+TOPICS = (*OF_INCIDENTS, CONFIRM)
 
 
 def ask(client: FlaskClient, address: str = ADDRESS, channel: str = "mail", **headers: str) -> Any:
@@ -39,7 +50,7 @@ def ask(client: FlaskClient, address: str = ADDRESS, channel: str = "mail", **he
 
 def work(services: Services, sending: Sending) -> None:
     """What the worker does, until there is nothing due."""
-    while spread(services.engine) + send_due(services.engine, sending.send):
+    while spread(services.engine) + send_due(services.engine, sending.send, TOPICS):
         pass
 
 
@@ -189,7 +200,7 @@ def test_a_letter_whose_sending_was_not_written_down_goes_again_under_the_same_i
         sending.send(item)
         raise NotSentError("killed")
 
-    send_due(services.engine, lost)
+    send_due(services.engine, lost, OF_INCIDENTS)
     with services.engine.begin() as connection:
         connection.execute(update(Outbox).values(due_ms=0))
     work(services, sending)
@@ -210,7 +221,7 @@ def test_one_letter_that_breaks_the_sender_stops_no_other(
 
     while spread(services.engine):
         pass
-    send_due(services.engine, breaks)
+    send_due(services.engine, breaks, OF_INCIDENTS)
     assert len(post.letters) == 1
 
 

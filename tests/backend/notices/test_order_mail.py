@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from backend.app import create_app
 from backend.db.models import Event, Order, Outbox, Stock
 from backend.db.privacy import RecoveryCode
-from backend.notices.order_outbox import release_receipts
+from backend.notices.order_outbox import LETTER, release_receipts
 from backend.notices.order_sending import OrderSending
 from backend.notices.outbox import send_due
 from backend.notices.sending import Sending
@@ -50,7 +50,7 @@ def work(services: Services, sending: Sending) -> None:
         with services.engine.begin() as connection:
             connection.execute(update(Outbox).where(Outbox.state == "waiting").values(due_ms=0))
         release_receipts(services.engine)
-        send_due(services.engine, sending.send)
+        send_due(services.engine, sending.send, (LETTER,))
 
 
 def number(order: str) -> UUID:
