@@ -17,6 +17,7 @@ def selector(signature: str) -> bytes:
 
 
 _MINT = selector("mint(uint32,uint8,bytes)")
+_MOVE = selector("moveWithSig(uint256,address,uint256,bytes,bytes)")
 _REDEEM_WORDS = selector("redeemWords(uint256[],uint256[])")
 _ONE_BY_ONE = {
     Status.REVOKED: selector("revoke(uint256[])"),
@@ -34,6 +35,14 @@ def mint_calldata(number: int, class_number: int, owners: bytes) -> bytes:
     """`mint(uint32 number, uint8 class, bytes owners)`; `owners` 20 bytes each, never falling."""
     padding = bytes(-len(owners) % WORD)
     return _MINT + _words(number, contract_class(class_number), 3 * WORD, len(owners)) + owners + padding
+
+
+def move_calldata(token_id: int, to: bytes, deadline: int, signature: bytes) -> bytes:
+    """`moveWithSig` by the holder's `signature`. Without further consent: a relayer sends it (SPEC 8.5)."""
+    padding = bytes(-len(signature) % WORD)
+    consent = 6 * WORD + len(signature) + len(padding)
+    head = _words(token_id, int.from_bytes(to), deadline, 5 * WORD, consent, len(signature))
+    return _MOVE + head + signature + padding + _words(0)
 
 
 def mark_calldata(status: Status, token_ids: Sequence[int]) -> bytes:

@@ -52,7 +52,7 @@ FILL_GAS = 21_000
 
 # Kinds of jobs by the account that signs them (SPEC 8.4).
 ISSUED = ("deploy", "create_event", "mint", "fill")
-OPERATED = ("claim", "move", "settle", *MARKS, *KEY_JOBS, *MARKET_JOBS, "anchor")
+OPERATED = ("move", *MARKS, *KEY_JOBS, *MARKET_JOBS)
 ADDRESS_MADE = ("deploy", "create_event", "fill")  # not simulated: what they need may be made in the same block
 
 # (to address, calldata) of a job that is to get this slot; None while it can't be said yet.

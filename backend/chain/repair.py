@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, select, update
 from backend.chain.calldata import mint_calldata
 from backend.chain.market import MARKET_JOBS
 from backend.chain.marks import MARKS, mend_marks
+from backend.chain.moves import are_queued, mend_move
 from backend.db.clock import now_ms
 from backend.db.models import Batch, ChainJob, Ticket
 from backend.domain.batching import Sold, in_batch_order
@@ -30,6 +31,8 @@ def repair(connection: Connection, job: Row[Any], reason: str) -> bool:
     """
     if job.kind in MARKS:
         return mend_marks(connection, job)
+    if job.kind == "move":
+        return mend_move(connection, job, reason)
     if job.kind in MARKET_JOBS and reason == "order_state_invalid":
         # Its money went already, by another transaction: the market's own events say where to.
         _change(connection, job.id, state="final", error="nothing_left_to_do", changed_ms=now_ms(connection))
@@ -66,8 +69,10 @@ def _reorder(connection: Connection, batch: Any) -> bytes | None:  # noqa: ANN40
     """Give the batch's tickets its ids in an order the contract takes; the owners in that order.
 
     Nothing of the batch is on the chain. A ticket whose id changes gets a higher serial, so that a credential issued
-    for its old id is superseded.
+    for its old id is superseded. Holders sign moves for an id: a batch with moves is left for a person to look at.
     """
+    if are_queued(connection, batch.event_id, batch.number):
+        return None
     mine = (Ticket.event_id == batch.event_id) & (Ticket.batch_number == batch.number)
     rows = connection.execute(
         select(Ticket.id, Ticket.owner, Ticket.token_id, Ticket.serial).where(mine).order_by(Ticket.token_id)

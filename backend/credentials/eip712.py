@@ -1,4 +1,4 @@
-"""The owner's half of a binding: EIP-712 signatures by chain keys (SPEC 4.1)."""
+"""What owners sign with their chain keys, by EIP-712: bindings (SPEC 4.1), wishes to find orders, moves (8.5)."""
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -8,6 +8,7 @@ from eth_utils.exceptions import ValidationError
 
 from credential.binding import Binding, binding_typed_data
 from credential.finding import finding_typed_data
+from credential.moving import move_typed_data
 
 SIGNATURE_BYTES = 65  # r 32, s 32, v 1
 RECOVERY_VALUES = (27, 28)
@@ -27,6 +28,14 @@ def recover_owner(platform_id: bytes, binding: Binding, signature: bytes) -> byt
 def recover_finder(platform_id: bytes, event_tag: bytes, owner: bytes, expiry: int, signature: bytes) -> bytes | None:
     """The 20-byte address that signed a wish to find an owner's orders (SPEC 4.9); None as above."""
     message = finding_typed_data(platform_id, event_tag, owner, expiry)
+    return _recover(encode_typed_data(full_message=message), signature)
+
+
+def recover_mover(
+    chain_id: int, contract: bytes, token_id: int, epoch: int, to: bytes, deadline: int, signature: bytes
+) -> bytes | None:
+    """The 20-byte address that signed a move (SPEC 8.5); None as above."""
+    message = move_typed_data(chain_id, contract, token_id, epoch, to, deadline)
     return _recover(encode_typed_data(full_message=message), signature)
 
 

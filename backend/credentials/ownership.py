@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, select, true
 
 from backend.credentials.ticket_status import stopped_on_chain
-from backend.db.models import Chain, Token
+from backend.db.models import Chain, Order, Ticket, Token
 from backend.errors import Refusal
 from backend.i18n import gettext as _
 
@@ -38,6 +38,16 @@ def effective_owner(connection: Connection, ticket: Row[Any]) -> Owner | Refusal
         sentence = _("The ticket is changing hands; try again when the chain has confirmed it")
         return Refusal("move_not_final", sentence, {"retry_after": MOVE_RETRY_SECONDS})
     return Owner(token.owner, token.epoch, stopped)
+
+
+def has_moved() -> ColumnElement[bool]:
+    """Whether a ticket is somebody else's than its buyer's, final or not; in a query of tickets, orders and tokens.
+
+    Whoever bought without an address has the ticket in custody, where it does not move by itself.
+    """
+    by_chain = (Token.epoch > 0) & func.coalesce(Token.owner != Order.owner, true())
+    by_us = (Ticket.epoch > 0) & func.coalesce(Ticket.owner != Order.owner, true())
+    return case((func.coalesce(Token.epoch, 0) > Ticket.epoch, by_chain), else_=by_us)
 
 
 def final_block(connection: Connection) -> int:

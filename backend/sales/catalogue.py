@@ -40,7 +40,7 @@ def describe_event(engine: Engine, slug: str, *, with_seats: bool = True) -> dic
         if event is None:
             return None
         platform = connection.execute(select(Platform.platform_id)).scalar_one()
-        contract = _contract(connection, event.id)
+        contract = contract_of(connection, event.id)
         return {
             **_headline(event),
             "id": str(event.id),
@@ -145,8 +145,8 @@ def _seat_state(of_order: str | None) -> str:
     return "free" if of_order is None else "held" if of_order == "held" else "sold"
 
 
-def _contract(connection: Connection, event_id: UUID) -> Any:  # noqa: ANN401 - a row or none
-    """The event's contract, once it was seen on the chain we are following."""
+def contract_of(connection: Connection, event_id: UUID) -> Any:  # noqa: ANN401 - a row or none
+    """Address and chain id of the event's contract, once it was seen on the chain we are following."""
     query = (
         select(ChainContract.address, Chain.chain_id)
         .join(Chain, Chain.id == ChainContract.chain)

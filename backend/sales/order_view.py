@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, select
 
+from backend.credentials.ownership import has_moved
 from backend.credentials.ticket_status import effective_state
 from backend.db.clock import now_ms
 from backend.db.engine import read
@@ -117,7 +118,9 @@ def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
             ChainJob.tx_hash,
             Token.minted_block,
             Token.status.label("on_chain"),
+            has_moved().label("moved"),
         )
+        .join(Order, Order.id == Ticket.order_id)
         .join(TicketClass, and_(TicketClass.event_id == Ticket.event_id, TicketClass.number == Ticket.class_number))
         .outerjoin(Seat, and_(Seat.event_id == Ticket.event_id, Seat.number == Ticket.seat_number))
         .outerjoin(
@@ -142,6 +145,7 @@ def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
             "seat": row.label,
             "state": effective_state(row.state, row.on_chain),
             "stage": _stage(row),
+            "moved": row.moved,
             "token_id": row.token_id,
             "tx_hash": _hex(row.tx_hash or hashes.get(row.job)),
             "serial": row.serial,

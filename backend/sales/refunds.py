@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, true, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
+from backend.credentials.ownership import has_moved
 from backend.credentials.ticket_status import stopped_on_chain
 from backend.db.clock import now_ms
 from backend.db.engine import read
@@ -161,10 +162,8 @@ def sold_tickets(connection: Connection, order_id: UUID) -> list[SoldTicket]:
         .where(GateRecord.event_id == Ticket.event_id, GateRecord.token_id == Ticket.token_id, GateRecord.admits)
         .exists()
     )
-    # Whoever bought without an address has the ticket in custody, where it does not move by itself.
-    moved = (Token.epoch > 0) & func.coalesce(Token.owner != Order.owner, true())
     query = (
-        select(Ticket, Token.status, entered.label("entered"), moved.label("moved"))
+        select(Ticket, Token.status, entered.label("entered"), has_moved().label("moved"))
         .join(Order, Order.id == Ticket.order_id)
         .outerjoin(Token, (Token.event_id == Ticket.event_id) & (Token.token_id == Ticket.token_id))
         .where(Ticket.order_id == order_id)

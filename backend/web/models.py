@@ -184,6 +184,7 @@ class TicketOut(BaseModel):
     seat: str | None
     state: Literal["valid", "refunded", "revoked", "suspended"]
     stage: Literal["paid", "batched", "minting", "minted"]
+    moved: bool = Field(description="it belongs to somebody else now, by a move that is in order or on the chain")
     token_id: int | None
     tx_hash: str | None
     serial: int

@@ -65,6 +65,7 @@ _STATUS = {
         *("already_paid", "hold_expired", "order_cancelled", "order_refunded", "order_not_paid", "payment_under_way"),
         *("payment_differs", "payment_too_late", "receipt_unreadable", "ticket_not_ready", "ticket_not_valid"),
         *("credential_withdrawn", "serials_exhausted", "wrong_binding_number", "wrong_epoch", "move_not_final"),
+        *("moves_closed", "not_transferable"),
         *("bad_bundle", "bundle_version_taken", "log_forked", "log_gap", "no_mail"),
         *("refund_closed", "refund_by_organiser", "nothing_to_refund", "ticket_used", "event_is_over"),
         *(
@@ -95,6 +96,7 @@ _STATUS = {
         *("seats_do_not_match_quantity", "idempotency_key_reused", "device_key_invalid", "binding_expired"),
         *("possession_signature_invalid", "owner_signature_invalid", "owner_signature_missing", "wish_expired"),
         *("amount_not_payable", "payment_refused", "not_sold_on_chain"),
+        *("bad_receiver", "deadline_too_near"),
         *("bad_address", "buyer_unknown", "record_unreadable", "record_of_another_gate"),
     ),
     429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),

@@ -4,6 +4,8 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,15 @@ class ChainNode:
     def wake(self) -> None:
         assert self._process
         processes.wake(self._process.pid)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Hangs meanwhile."""
+        self.hang()
+        try:
+            yield
+        finally:
+            self.wake()
 
     def close(self) -> None:
         if self._process and self._process.poll() is None:

@@ -2,9 +2,10 @@
 
 from alembic import context
 
-from backend.db import buyers, chain_money, desk, drains, models, payments, privacy, restores
+from backend.db import buyers, chain_money, classes, desk, drains, models, moves, payments, privacy, restores
 
-TABLES = (models, buyers, chain_money, desk, drains, payments, privacy, restores)  # what describes the schema
+# What describes the schema.
+TABLES = (models, buyers, chain_money, classes, desk, drains, moves, payments, privacy, restores)
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=models.Base.metadata, render_as_batch=True)

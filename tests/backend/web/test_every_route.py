@@ -71,6 +71,7 @@ DOORS = {
     "GET /api/v1/status/stream": Door.OPEN,
     "POST /api/v1/subscriptions": Door.OPEN,
     "POST /api/v1/tickets/<uuid:ticket_id>/credential": Door.SIGNER,
+    "POST /api/v1/tickets/<uuid:ticket_id>/moves": Door.SIGNER,  # by the holder's signature (sales/test_moving.py)
     "GET /api/v1/waiting-list/<uuid:waiter_id>": Door.PLACE,
     "DELETE /api/v1/waiting-list/<uuid:waiter_id>": Door.PLACE,
     "GET /events/<slug>": Door.OWN,

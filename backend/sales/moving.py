@@ -1,0 +1,134 @@
+"""Giving a ticket away by the holder's signature: decided here at once, done on the chain by the outbox (SPEC 10.8)."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, select
+
+from backend.chain.moves import enqueue_move
+from backend.credentials.eip712 import recover_mover
+from backend.credentials.entitlement import NOT_READY_RETRY_SECONDS, not_valid, why_not_entitled
+from backend.credentials.numbers import step_of
+from backend.credentials.ownership import Owner, effective_owner
+from backend.credentials.records import lock_order_and_ticket
+from backend.db.clock import now_ms
+from backend.db.models import ChainJob, Event, TicketClass
+from backend.db.moves import ChainMove
+from backend.errors import Refusal, Refused, refuse
+from backend.i18n import gettext as _
+from backend.sales.catalogue import contract_of
+from backend.sales.refunds import sold_tickets
+
+MIN_AHEAD_SECONDS = 86_400  # of a move's deadline: the chain may be away for a while
+GIVEN = ("open", "market_only")  # policies under which a holder may give a ticket away (SPEC 8.6)
+_STATES = {"included": "confirming", "final": "done"}  # of a job, as a person is told
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the holder signed: addresses 20 bytes, `deadline` Unix seconds, `signature` 65 bytes."""
+
+    to: bytes
+    epoch: int
+    deadline: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How a move stands: pending, confirming, done, or taken_back with the reason why. `epoch` is the one after it."""
+
+    ticket_id: UUID
+    token_id: int
+    state: str
+    reason: str | None
+    epoch: int
+    from_owner: bytes
+    to_owner: bytes
+    tx_hash: bytes | None
+
+
+def move(engine: Engine, ticket_id: UUID, wish: Wish) -> Move:
+    """Put a move in order; the ticket is the receiver's at the commit. The same again: how it stands.
+
+    Raises `Refused`: what a credential is refused for (SPEC 4.3), and `ticket_used`, `not_transferable`,
+    `moves_closed`, `deadline_too_near`, `bad_receiver`, `wrong_epoch`, `owner_signature_invalid`.
+    """
+    with engine.begin() as connection:
+        locked = lock_order_and_ticket(connection, ticket_id)
+        if locked is None:
+            raise refuse("unknown_ticket", _("There is no such ticket; look at your order"))
+        order, ticket = locked
+        known = _stored(connection, ticket, wish)
+        if known is not None:
+            return known
+        step = step_of(connection, ticket)
+        holder = _holder(connection, order, ticket, wish, step)
+        enqueue_move(connection, ticket, holder, wish.to, wish.deadline, wish.signature, step)
+        made = _stored(connection, ticket, wish)
+    assert made is not None  # noqa: S101 - written above
+    return made
+
+
+def _holder(connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wish, step: int) -> Owner:
+    """Who may give the ticket away, and signed this wish; refuses everybody else, and what the contract would."""
+    now = now_ms(connection)
+    event = connection.execute(select(Event).where(Event.id == ticket.event_id)).one()
+    _raise(why_not_entitled(order, ticket, event, now, step))
+    holder = effective_owner(connection, ticket)
+    if isinstance(holder, Refusal):
+        raise Refused(holder)
+    if holder.stopped is not None:
+        raise Refused(not_valid(holder.stopped))
+    if any(one.id == ticket.id and one.entered for one in sold_tickets(connection, order.id)):
+        raise refuse("ticket_used", _("The ticket was used at the gate; it can't change hands any more"))
+    mine = (TicketClass.event_id == ticket.event_id) & (TicketClass.number == ticket.class_number)
+    _raise(_why_not_movable(connection.scalar(select(TicketClass.policy).where(mine)) or "", event, wish, now))
+    if wish.epoch != holder.epoch:
+        sentence = _("The ticket has changed hands since; sign with the epoch given here")
+        raise refuse("wrong_epoch", sentence, epoch=holder.epoch)
+    contract = contract_of(connection, event.id)
+    if contract is None:
+        sentence = _("The event's contract is being made; try again in a moment")
+        raise refuse("ticket_not_ready", sentence, retry_after=NOT_READY_RETRY_SECONDS)
+    terms = (ticket.token_id, wish.epoch, wish.to, wish.deadline)
+    signer = recover_mover(contract.chain_id, contract.address, *terms, wish.signature)
+    if signer != holder.address:
+        raise refuse("owner_signature_invalid", _("The owner did not sign this; sign with the owner's wallet"))
+    return holder
+
+
+def _why_not_movable(policy: str, event: Row[Any], wish: Wish, now_ms: int) -> Refusal | None:
+    if policy not in GIVEN:
+        return Refusal("not_transferable", _("The organiser does not let tickets of this class change hands"))
+    if now_ms >= event.freeze_ms:
+        return Refusal("moves_closed", _("Tickets of this event change hands no more; show yours at the gate"))
+    if wish.deadline < now_ms // 1000 + MIN_AHEAD_SECONDS:
+        sentence = _("The signed deadline is too near: give it at least a day, since the chain may be away meanwhile")
+        return Refusal("deadline_too_near", sentence, {"at_least": now_ms // 1000 + MIN_AHEAD_SECONDS})
+    if not any(wish.to) or wish.to == event.custody_address:
+        return Refusal("bad_receiver", _("Nobody could use the ticket at this address; ask the receiver for theirs"))
+    return None
+
+
+def _stored(connection: Connection, ticket: Row[Any], wish: Wish) -> Move | None:
+    """The move that was made of this wish."""
+    same = (ChainMove.epoch == wish.epoch) & (ChainMove.to_owner == wish.to) & (ChainMove.deadline == wish.deadline)
+    query = (
+        select(ChainMove.__table__, ChainJob.state, ChainJob.tx_hash)
+        .join(ChainJob, ChainJob.id == ChainMove.job_id)
+        .where(ChainMove.ticket_id == ticket.id, same, ChainMove.signature == wish.signature)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    state = "taken_back" if row.taken_back is not None else _STATES.get(row.state, "pending")
+    hash_ = row.tx_hash if row.taken_back is None else None
+    parties = (row.from_owner, row.to_owner)
+    return Move(ticket.id, ticket.token_id, state, row.taken_back, row.epoch + 1, *parties, hash_)
+
+
+def _raise(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)
