@@ -13,6 +13,7 @@ from credential.signing import CREDENTIAL_BYTES
 from wallet.records import HexBytes
 
 MAX_TEXT_CHARACTERS = 500
+MAX_SENTENCES_CHARACTERS = 4000  # several incidents may be told of at once, and operators add words of their own
 
 
 def _printable(value: str) -> str:
@@ -37,6 +38,7 @@ def _sized(size: int) -> Any:  # noqa: ANN401 - what Annotated takes
 
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), AfterValidator(_printable)]
+Sentences = Annotated[str, StringConstraints(max_length=MAX_SENTENCES_CHARACTERS), AfterValidator(_printable)]
 Time = Annotated[datetime, AfterValidator(_aware)]
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]{16,200}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -142,7 +144,8 @@ class CredentialAnswer(_Answer):
 class StatusAnswer(_Answer):
     """GET /status"""
 
-    summary: Text
+    summary: Sentences
+    banner: Sentences | None = None  # what waits or is down; none when all is well
 
 
 class ProblemAnswer(_Answer):

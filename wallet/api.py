@@ -112,8 +112,9 @@ class Api:
         ).value
 
     def status(self) -> StatusAnswer:
-        """What works there and what waits."""
-        return self.transport.request("GET", f"{_BASE}/status", StatusAnswer.model_validate_json).value
+        """What works there and what waits. While nothing can be sold the status itself comes with 503."""
+        path = f"{_BASE}/status"
+        return self.transport.request("GET", path, StatusAnswer.model_validate_json, answers=(503,)).value
 
     def key_list(self) -> bytes:
         """The root-signed list of issuing keys, not verified."""

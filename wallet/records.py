@@ -1,4 +1,4 @@
-"""What a wallet remembers: purchases on their way, tickets it holds, platforms it knows.
+"""What a wallet remembers: purchases on their way, tickets it holds, platforms it knows and what they told.
 
 Each is stored whole, encrypted (`wallet.store`). A purchase is an intent that is stored before each request it leads
 to, so that the same request is made again after a crash or a lost answer, with the same idempotency key. Times are Unix
@@ -189,6 +189,19 @@ class Platform(Record):
     @property
     def key(self) -> str:
         return self.platform_id.hex()
+
+
+class Told(Record):
+    """What a platform told of its state when it was last asked; `banner` is none if all was well."""
+
+    kind: ClassVar[str] = "told"
+    server: str
+    banner: str | None
+    told_at: int
+
+    @property
+    def key(self) -> str:
+        return self.server
 
 
 def sorted_tickets(tickets: Iterable[Ticket]) -> list[Ticket]:

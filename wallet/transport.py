@@ -9,7 +9,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -106,13 +106,17 @@ class Transport:
         *,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        answers: Collection[int] = (),
     ) -> Reply[T]:
-        """A parsed answer. Raises `Problem` or `Broken` when there was none within the limits."""
+        """A parsed answer. Raises `Problem` or `Broken` when there was none within the limits.
+
+        `answers` are statuses beyond 2xx that come with the answer asked for.
+        """
         deadline = time.monotonic() + self._limits.patience_seconds
         first_contact = time.monotonic() + self._limits.first_contact_seconds
         for attempt in range(1_000):
             try:
-                return self._attempt(method, path, parse, body, headers or {})
+                return self._attempt(method, path, parse, body, headers or {}, answers)
             except (Problem, Broken) as trouble:
                 delay = trouble.retry_after or backoff_seconds(
                     self._limits.first_delay_seconds, attempt, random.random()
@@ -131,6 +135,7 @@ class Transport:
         parse: Callable[[bytes], T],
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
+        answers: Collection[int],
     ) -> Reply[T]:
         client = self._client = self._client or self._new_client()
         sent_at = self._now()
@@ -139,7 +144,7 @@ class Transport:
         self._note_clock(response, sent_at)
         wait = _retry_after(response)
         try:
-            if response.is_success:
+            if response.is_success or response.status_code in answers:
                 return Reply(response.status_code, parse(response.content), wait)
             problem = ProblemAnswer.model_validate_json(response.content)
         except ValidationError:

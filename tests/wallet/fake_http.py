@@ -45,6 +45,8 @@ class FakeServer(FakePlatform):
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[Fault] = []
+        self.waits: str | None = None  # what the status tells
+        self.told_with = 200  # 503: nothing can be sold
         self.requests: list[tuple[str, str]] = []  # (route, idempotency key)
         self.before: Callable[[str], None] = lambda _route: None  # a request arrived
         self.after: Callable[[str], None] = lambda _route: None  # it took effect; the answer is not sent yet
@@ -93,7 +95,7 @@ class FakeServer(FakePlatform):
             "release": lambda: (204, self.release(self.order_of(subject, secret))),
             "credential": lambda: (200, self.bind(*self.ticket_of(subject, secret), body)),
             "keys": lambda: (200, self.keys()),
-            "status": lambda: (200, {"summary": "Everything works."}),
+            "status": lambda: (self.told_with, {"summary": self.waits or "Everything works.", "banner": self.waits}),
         }
         if route not in acts:
             raise Refuse(404, "not_found", "There is no such page here.")

@@ -353,6 +353,29 @@ def test_status_without_network_says_so_and_lists_what_is_here(bought: Home, pla
     assert len(ran.json["tickets"]) == 2
 
 
+def test_the_list_tells_without_network_what_the_platform_last_told_and_how_long_ago(
+    bought: Home, platform: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bought.run("tickets").json["told"] == []
+    platform.waits, platform.told_with = "The database does not answer: nothing can be sold. " * 20, 503
+    told = bought.run("status")
+    assert told.json["servers"][0]["says"] == platform.waits, "also with the 503 of a shop that sells nothing"
+    platform.__exit__()
+    earlier = time.time
+    monkeypatch.setattr(time, "time", lambda: earlier() + 3 * 3600 + 60)
+    for command in ("tickets", "status"):
+        said = bought.say(command).out
+        assert f"{platform.url} told 3 h 1 min ago: The database does not answer" in said
+    (one,) = bought.run("tickets").json["told"]
+    assert (one["server"], one["banner"]) == (platform.url, platform.waits)
+
+
+def test_what_a_platform_told_is_forgotten_once_it_tells_that_all_is_well(bought: Home, platform: FakeServer) -> None:
+    for platform.waits in ("Minting waits.", None):
+        bought.run("status")
+        assert ("Minting waits." in bought.say("tickets").out) == (platform.waits is not None)
+
+
 def test_rekey_makes_older_codes_old(bought: Home, platform: FakeServer) -> None:
     before = bought.tickets()[0]
     ran = bought.run("rekey", before.key)

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from typing import Any
 
-from wallet import vault
+from wallet import told, vault
 from wallet.cli import exits
 from wallet.cli.buy import order_json
 from wallet.cli.network import QUICK, online, server_for
@@ -23,6 +23,8 @@ def run(args: Namespace, out: Output) -> int:
         servers = {one.server for one in purchases} | ({server_for(args, wallet)} if args.server else set())
         reached = [_ask(wallet, server, purchases) for server in sorted(servers)]
         tickets = sorted_tickets(wallet.store.all(Ticket))
+        silent = {one["server"] for one in reached if not one["reached"]}
+        earlier = [told.sentence(one, wallet.now()) for one in told.last_told(wallet) if one.server in silent]
     out.say(_("Wallet in %s") % home)
     for number, ticket in enumerate(tickets, 1):
         out.say(ticket_line(number, ticket) + f" · {stage_words(ticket.stage)}")
@@ -31,6 +33,8 @@ def run(args: Namespace, out: Output) -> int:
             out.say(_("An order for %s is on its way. Run: truestub-wallet resume") % one.event.name)
     for one_server in reached:
         out.say(f"{one_server['server']}: {one_server['says']}")
+    for sentence in earlier:
+        out.say(sentence)
     out.result(
         {
             "home": str(home),
@@ -57,7 +61,7 @@ def _ask(wallet: OpenedWallet, server: str, purchases: list[Purchase]) -> dict[s
     """Refresh what the server knows. A server that can't be reached is a fact to report, not a failure."""
     api = wallet.api(server)
     try:
-        says = api.status().summary
+        says = told.ask(wallet, api).summary
         for purchase in purchases:
             if purchase.server == server and purchase.state in (PurchaseState.PAID, PurchaseState.DONE):
                 refresh(wallet, purchase)

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from backend.wiring import Services
 from tests.backend.desk.test_event_form import FORM
+from tests.backend.web.test_incidents import posted
 from tests.support.buyer import Buyer
 from tests.support.desk import at_desk, post
 from tests.support.forms import HTML
@@ -35,6 +36,16 @@ def test_an_event_made_by_form_is_on_sale(owner: FlaskClient, app: Flask) -> Non
     assert "On sale" in page(owner, "/desk/events/river-night")
     assert "Standing" in page(app.test_client(), "/events/river-night")
     assert "event:river-night" in page(owner, "/desk/audit")
+
+
+def test_staff_read_on_every_page_of_the_desk_what_waits(owner: FlaskClient, services: Services) -> None:
+    posted(services)
+    for path in ("/desk", "/desk/orders", "/desk/events/gig", "/desk/account"):
+        assert "Cards of one bank fail." in page(owner, path)
+    assert "Cards of one bank fail." in page(owner.application.test_client(), "/desk/sign-in")
+    chinese = owner.get("/desk", headers={**HTML, "Accept-Language": "zh"}).text
+    assert "某银行的卡无法付款。" in chinese
+    assert "See what works" not in chinese
 
 
 def test_a_mistake_in_the_form_loses_nothing_that_was_written(owner: FlaskClient) -> None:
