@@ -53,7 +53,7 @@ def test_failover(arena: Arena, seen: Seen) -> None:
 
     def begin() -> None:
         pair.kill_primary()
-        time.sleep(TOOK_OVER_SECONDS)
+        time.sleep(TOOK_OVER_SECONDS)  # nobody leads meanwhile
         pair.promote()
 
     arena.row(seen, begin, lambda: None, opens=None, sells=False, crowd=True)
@@ -80,7 +80,7 @@ def test_connections_cut(arena: Arena, seen: Seen) -> None:
     def begin() -> None:
         for _ in range(CUTS):
             cut_connections(pair_of(arena).primary.url("postgres"))
-            time.sleep(0.5)
+            time.sleep(0.5)  # between one cut and the next
 
     arena.row(seen, begin, lambda: None, opens=None, crowd=True)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from backend.app import create_app
 from backend.settings import settings_from
 from tests.pages.gate_world import GateWorld
-from tests.pages.phones import WAIT_MS, chromium, phone
-from tests.pages.shop_page import Shop, open_shop
+from tests.pages.phones import WAIT_MS, Watched, chromium, phone
+from tests.pages.shop_page import Shop, guest, open_shop
 
 Phone = Callable[..., BrowserContext]
 
@@ -80,3 +80,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 @pytest.fixture
 def world() -> GateWorld:
     return GateWorld()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A guest's, on a phone; nothing may complain in its console."""
+    with guest(browser) as context:
+        page = context.new_page()
+        watched = Watched(page)
+        yield page
+        assert watched.complaints == []

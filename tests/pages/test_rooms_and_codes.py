@@ -2,11 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import insert, select, update
 
 from backend.db.clock import now_ms
@@ -15,20 +14,11 @@ from backend.sales.codes import Offer, make_codes
 from backend.sales.installation import installation_secret
 from backend.waiting_room.rules import Room, rank_of
 from backend.waiting_room.tokens import read_place
-from tests.pages.phones import WAIT_MS, Watched
-from tests.pages.shop_page import Shop, choose, expect_title, guest, pay, see_here
+from tests.pages.phones import WAIT_MS
+from tests.pages.shop_page import Shop, choose, expect_title, pay, see_here
 
 HOUR = 3_600_000
 RATE = 60  # a minute
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with guest(browser) as context:
-        page = context.new_page()
-        watched = Watched(page)
-        yield page
-        assert watched.complaints == []
 
 
 def set_start(shop: Shop, slug: str, starts_in: int, crowd: int = 0) -> None:

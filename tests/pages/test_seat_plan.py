@@ -1,23 +1,10 @@
 """A guest's way through the shop by phone: seats picked in the drawing, more time, one back, the waiting list."""
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select, update
 
 from backend.db.models import Event, Refund
-from tests.pages.phones import Watched
 from tests.pages.shop_page import Shop, choose, expect_title, guest, order_of, pay, see_here
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with guest(browser) as context:
-        page = context.new_page()
-        watched = Watched(page)
-        yield page
-        assert watched.complaints == []
 
 
 def test_a_guest_picks_two_seats_in_the_plan_and_loses_only_the_one_somebody_else_got(

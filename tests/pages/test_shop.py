@@ -1,23 +1,11 @@
 """The shop as a guest with a cheap phone uses it: with and without scripts, on good and on bad days."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.pages.phones import Watched
 from tests.pages.shop_page import Shop, choose, expect_title, guest, order_of, pay, see
 
 FIRST_PAGE_BYTES = 100_000  # issue 3
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with guest(browser) as context:
-        page = context.new_page()
-        watched = Watched(page)
-        yield page
-        assert watched.complaints == []
 
 
 def test_a_guest_buys_and_sees_the_tickets_get_ready_without_loading_again(shop: Shop, page: Page) -> None:

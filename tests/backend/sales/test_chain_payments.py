@@ -1,7 +1,6 @@
 """Orders paid on the chain: a buyer's wallet pays the market on a real node, and final blocks decide."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -17,26 +16,13 @@ from backend.sales.payments.chain import stranger_id
 from backend.sales.payments.chain_watch import release_due
 from backend.sales.payments.interface import Silent
 from tests.support.buyer import Buyer, problem
-from tests.support.chain_shop import FINALITY, OTHER, PAYER, PRICE, WEI_PER_CENT, Till, open_chain_shop
-from tests.support.postgres import PostgresServer
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
-    """One node and one event for all tests here: deploying takes longest."""
-    folder = tmp_path_factory.mktemp(request.param)
-    url = f"sqlite:///{folder}/truestub.sqlite"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.create_database()
-    with open_chain_shop(folder, url) as opened:
-        yield opened
+from tests.support.chain_shop import FINALITY, OTHER, PAYER, PRICE, WEI_PER_CENT, Till
 
 
 @pytest.fixture
-def till(shop: Till, monkeypatch: pytest.MonkeyPatch) -> Till:
+def till(chain_shop: Till, monkeypatch: pytest.MonkeyPatch) -> Till:
     monkeypatch.setattr(reconcile, "ASK_AFTER_SECONDS", 0)
-    return replace(shop, since=shop.node.height)
+    return replace(chain_shop, since=chain_shop.node.height)
 
 
 def test_paid_on_the_chain_and_taken_back(till: Till) -> None:

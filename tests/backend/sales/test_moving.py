@@ -1,7 +1,6 @@
 """Tickets given away by their holders' signatures: in order here at once, on the chain once, or taken back."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -25,25 +24,12 @@ from credential.moving import move_typed_data
 from credential.tickets import Status
 from tests.support.anvil import ACCOUNTS
 from tests.support.buyer import Buyer, new_key, problem
-from tests.support.chain_shop import Till, open_chain_shop
-from tests.support.postgres import PostgresServer
+from tests.support.chain_shop import Till
 
 CHAIN_ID = 31337
 OPERATOR = RelayerKey(DEVELOPMENT_KEYS["operator"])
 HOLDER, FRIEND, THIRD = (Account.from_key(ACCOUNTS[place][1]) for place in (5, 6, 7))
 FAR = int(time.time()) + 90 * 86_400
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
-    """One node and one event for all tests here: deploying takes longest."""
-    folder = tmp_path_factory.mktemp(request.param)
-    url = f"sqlite:///{folder}/truestub.sqlite"
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.create_database()
-    with open_chain_shop(folder, url) as opened:
-        yield opened
 
 
 class Given:
@@ -109,8 +95,8 @@ class Given:
 
 
 @pytest.fixture
-def ticket(shop: Till) -> Given:
-    return Given(shop)
+def ticket(chain_shop: Till) -> Given:
+    return Given(chain_shop)
 
 
 def test_given_on_and_on_while_the_node_is_away_and_done_once_it_is_back(ticket: Given) -> None:

@@ -238,7 +238,7 @@ def test_refund_racing_use_gives_the_money_or_keeps_the_entry(services: Services
 
     def use() -> None:
         together.wait()
-        time.sleep(0.002 * turn)
+        time.sleep(0.002 * turn)  # later each turn, so that either comes first
         enter(services, ticket)
 
     gate = Thread(target=use)
