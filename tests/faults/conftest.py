@@ -113,9 +113,10 @@ def _page(table: list[str], shorts: list[str]) -> str:
 Written by `make faults` on {machine.system()} {machine.machine()}, Python {machine.python_version()}. Each row is a
 test in `tests/faults` with real processes: node, web server, signer and worker, on SQLite or on PostgreSQL with a
 synchronous standby; a proxy between worker and node misbehaves where the row says so. While the fault lasts, tickets
-are sold over HTTP and one is given back; where the database is what is broken, three buyers go on trying. Afterwards,
-from outside: one token for each ticket ever paid and no other, acknowledged ⊆ stored, sold ≤ capacity, money = tickets
-+ refunds by our rows and by the bank's own book, what was given back revoked, index = chain, and every incident closed.
+are sold over HTTP, one is given back and one given away; where the database is what is broken, three buyers go on
+trying. Afterwards, from outside: one token for each ticket ever paid and no other, acknowledged ⊆ stored, sold ≤
+capacity, money = tickets + refunds by our rows and by the bank's own book, what was given back revoked, what was given
+away with whom it was given to, index = chain, and every incident closed.
 "Shown" is the public status. A fault that lasts less than two seconds opens no incident. "Estimate, took" is what the
 status promised when the node took tickets again, and how long it then took; what is shorter than ten seconds is told as
 "a few seconds", and a longer estimate must be within a factor of two. Three rows at a time run side by side, each on

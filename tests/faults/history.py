@@ -30,12 +30,13 @@ def is_settled(engine: Engine) -> bool:
     return None not in tickets and tickets == tokens and not waiting and not sending and not alive
 
 
-def problems(engine: Engine, node_url: str, bank: Path, acknowledged: set[UUID]) -> list[str]:
+def problems(engine: Engine, node_url: str, bank: Path, acknowledged: set[UUID], given: dict[int, bytes]) -> list[str]:
     """What broke a promise; empty is good."""
     return [
         *check_sales(engine, acknowledged).problems,
         *check_chain(engine, node_url).problems,
         *_money(engine, bank),
+        *_elsewhere(engine, given),
     ]
 
 
@@ -96,3 +97,10 @@ def _money(engine: Engine, bank: Path) -> list[str]:
     if returned != refunds:
         found.append(f"the bank gave back {len(returned)} times and we owe {len(refunds)}")
     return found
+
+
+def _elsewhere(engine: Engine, given: dict[int, bytes]) -> list[str]:
+    """Tickets that were given away and are not, on the chain, with whom they were given to."""
+    with read(engine) as connection:
+        owners = dict(connection.execute(select(Token.token_id, Token.owner)).tuples().all())
+    return [f"token {token} is not with {to.hex()}" for token, to in given.items() if owners.get(token) != to]

@@ -6,14 +6,18 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 from nacl.signing import SigningKey
 
 from credential.binding import Binding, sign_possession
+from credential.moving import move_typed_data
 from tests.support.installation import Installation
 
 PATIENCE_SECONDS = 60
 PAUSE_SECONDS = 0.1
 BINDING_SECONDS = 3600
+MOVE_SECONDS = 7 * 86_400
 _TRY_AGAIN = {202, 409, 425, 429, 500, 502, 503, 504}
 
 
@@ -30,6 +34,15 @@ class Bought:
     credentials: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Given:
+    """A ticket that was given away, and whose it is now."""
+
+    order_id: str
+    token_id: int
+    to: bytes
+
+
 class Guest:
     """One buyer. `persist` names what is done while the server may be dead."""
 
@@ -37,10 +50,10 @@ class Guest:
         self._client = installation.http()
         self._slug, self._patience = slug, patience_seconds
 
-    def buy(self, quantity: int = 1, class_code: str = "standing") -> Bought:
+    def buy(self, quantity: int = 1, class_code: str = "standing", owner: str | None = None) -> Bought:
         """Hold and pay; returns once the payment is acknowledged."""
-        lines = [{"class": class_code, "quantity": quantity}]
-        order = self._persist("POST", f"/api/v1/events/{self._slug}/orders", {"lines": lines})
+        wanted = {"lines": [{"class": class_code, "quantity": quantity}], "owner": owner}
+        order = self._persist("POST", f"/api/v1/events/{self._slug}/orders", wanted)
         bought = Bought(order["order_id"], order["order_secret"])
         payment = {"method": "sandbox", "token": "approve"}
         while True:
@@ -79,6 +92,23 @@ class Guest:
         valid = [ticket["ticket_id"] for ticket in order["tickets"] if ticket["state"] == "valid"]
         body = {"tickets": valid[:count], "reason": "cannot_come"}
         self._persist("POST", f"/api/v1/orders/{bought.order_id}/refunds", body, bought.secret)
+
+    def give_away(self) -> Given:
+        """Buy a ticket for a wallet, and give it to another one."""
+        wallet, friend = Account.create(), Account.create()
+        bought = self.buy(owner=wallet.address)
+        (ticket,) = self._tickets(bought)
+        event = self._persist("GET", f"/api/v1/events/{self._slug}")
+        while event["contract"] is None:
+            time.sleep(PAUSE_SECONDS)
+            event = self._persist("GET", f"/api/v1/events/{self._slug}")
+        to, deadline = bytes.fromhex(friend.address[2:]), int(time.time()) + MOVE_SECONDS
+        contract = bytes.fromhex(event["contract"][2:])
+        message = move_typed_data(event["chain_id"], contract, ticket["token_id"], 0, to, deadline)
+        signature = wallet.sign_message(encode_typed_data(full_message=message)).signature
+        body = {"to": friend.address, "epoch": 0, "deadline": deadline, "owner_signature": signature.hex()}
+        self._persist("POST", f"/api/v1/tickets/{ticket['ticket_id']}/moves", body)
+        return Given(bought.order_id, ticket["token_id"], to)
 
     def close(self) -> None:
         self._client.close()
