@@ -102,5 +102,5 @@ def _money(engine: Engine, bank: Path) -> list[str]:
 def _elsewhere(engine: Engine, given: dict[int, bytes]) -> list[str]:
     """Tickets that were given away and are not, on the chain, with whom they were given to."""
     with read(engine) as connection:
-        owners = dict(connection.execute(select(Token.token_id, Token.owner)).tuples().all())
+        owners = {row.token_id: row.owner for row in connection.execute(select(Token.token_id, Token.owner))}
     return [f"token {token} is not with {to.hex()}" for token, to in given.items() if owners.get(token) != to]
