@@ -17,11 +17,13 @@ def drill(
     key: Annotated[Path, typer.Option(help="the private key's file", exists=True, dir_okay=False)],
     file: Annotated[Path | None, typer.Option(help="the backup; by default the newest")] = None,
     folder: Annotated[Path | None, typer.Option("--from", help="the folder with backups")] = None,
-    scratch: Annotated[str | None, typer.Option(help="an empty PostgreSQL database's address, to be filled")] = None,
+    scratch: Annotated[
+        str | None, typer.Option(help="a PostgreSQL server's address; a database is made there, and dropped")
+    ] = None,
 ) -> None:
     """Restore a backup into a scratch place and check every promise; exit code 1 if one is broken."""
     settings = settings_from(os.environ)
-    found = try_it(file or newest_backup(backup_folder(settings, folder)), read_key(key), scratch)
+    found = try_it(file or newest_backup(backup_folder(settings, folder)), read_key(key), settings.data_dir, scratch)
     counts = "  ".join(f"{name} {count}" for name, count in found.checked.counts.items())
     typer.echo(f"{found.file.name}: {counts}")
     for problem in found.checked.problems:

@@ -1,7 +1,6 @@
 """Put a backup back: database and keys, with sales closed until `reconcile` has compared it with the world outside."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,7 @@ from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.backup import restore_database, unpack_backup
+from backend.ops.scratch import scratch_folder
 from backend.settings import Settings
 
 # What `mark` does, for the one transaction in which psql restores: on sale and unmarked, it is never seen by anyone.
@@ -37,9 +37,8 @@ def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
 
     It is marked before anyone can see it: events on sale are paused and no worker starts until it is reconciled.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".restoring-") as scratch:
-        unpacked = Path(scratch) / "unpacked"
+    with scratch_folder(settings.data_dir, "restore") as scratch:
+        unpacked = scratch / "unpacked"
         manifest = unpack_backup(file, key, unpacked)
         if settings.keys_dir.exists() and any(settings.keys_dir.iterdir()) and not _same(unpacked, settings.keys_dir):
             raise refuse("keys_exist", _("There are other keys already; move them away first. Nothing was changed."))

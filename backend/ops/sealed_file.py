@@ -11,7 +11,8 @@ Evolution: another format takes another version byte; a reader refuses versions 
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedIOBase
+from typing import TYPE_CHECKING, BinaryIO
 
 from nacl import bindings as sodium
 from nacl.exceptions import CryptoError
@@ -19,6 +20,9 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 
 from backend.errors import refuse
 from backend.i18n import gettext as _
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 MAGIC = b"TSB\0"
 CHUNK_BYTES = 64 * 1024  # of plaintext in a message
@@ -29,20 +33,35 @@ _MORE = sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE
 _FINAL = sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL
 
 
-def seal(source: BinaryIO, target: BinaryIO, public_key: PublicKey) -> None:
-    """Encrypt everything in `source` into `target`, for the holder of the private key."""
-    key = sodium.crypto_secretstream_xchacha20poly1305_keygen()
-    state = sodium.crypto_secretstream_xchacha20poly1305_state()
-    header = sodium.crypto_secretstream_xchacha20poly1305_init_push(state, key)
-    target.write(MAGIC + SealedBox(public_key).encrypt(key) + header)
-    chunk = source.read(CHUNK_BYTES)
-    while True:
-        following = source.read(CHUNK_BYTES)
-        tag = _MORE if following else _FINAL
-        target.write(sodium.crypto_secretstream_xchacha20poly1305_push(state, chunk, MAGIC, tag))
-        if not following:
-            return
-        chunk = following
+class SealedWriter(BufferedIOBase):
+    """A file to write plaintext to, of which `target` gets only what the private key's holder can read.
+
+    It is complete once `finish` has returned; without it a reader finds it cut short.
+    """
+
+    def __init__(self, target: BinaryIO, public_key: PublicKey) -> None:
+        key = sodium.crypto_secretstream_xchacha20poly1305_keygen()
+        self._state = sodium.crypto_secretstream_xchacha20poly1305_state()
+        header = sodium.crypto_secretstream_xchacha20poly1305_init_push(self._state, key)
+        self._target = target
+        self._plain = bytearray()
+        target.write(MAGIC + SealedBox(public_key).encrypt(key) + header)
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Take all of `data`."""
+        piece = bytes(data)
+        self._plain += piece
+        while len(self._plain) > CHUNK_BYTES:  # the last message is another, so one is kept back
+            self._push(bytes(self._plain[:CHUNK_BYTES]), _MORE)
+            del self._plain[:CHUNK_BYTES]
+        return len(piece)
+
+    def finish(self) -> None:
+        """Write what is left, as the end."""
+        self._push(bytes(self._plain), _FINAL)
+
+    def _push(self, plain: bytes, tag: int) -> None:
+        self._target.write(sodium.crypto_secretstream_xchacha20poly1305_push(self._state, plain, MAGIC, tag))
 
 
 def unseal(source: BinaryIO, private_key: PrivateKey) -> Iterator[bytes]:

@@ -67,6 +67,13 @@ ELSEWHERE = {  # shown by the tests of their own rooms
         "relayer.filled",
         "rewind.written",
         "rewind.swapped",
+        "backup.copied",
+        "backup.sealing",
+        "backup.sealed",
+        "backup.summed",
+        "backup.named",
+        "drill.unpacked",
+        "drill.restored",
     ),
 }
 

@@ -1,6 +1,14 @@
 """A backup made while the platform sells can be put back elsewhere, and says so when it can't."""
 
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from nacl.public import PrivateKey
@@ -8,10 +16,13 @@ from sqlalchemy import insert, select
 from sqlalchemy.engine import make_url
 
 from backend.db.engine import make_engine
-from backend.db.migrate import is_current
+from backend.db.migrate import is_current, upgrade
 from backend.db.models import Platform
 from backend.errors import Refused
-from backend.ops.backup import SUFFIX, libpq_url, make_backup, restore_database, unpack_backup
+from backend.ops.backup import SUFFIX, copy_sqlite, make_backup, restore_database, unpack_backup
+from backend.ops.postgres_tools import libpq_url
+from backend.ops.scratch import scratch_folder
+from backend.ops.sealed_file import MAGIC
 from backend.settings import Settings, settings_from
 from tests.support.postgres import PostgresServer
 
@@ -23,13 +34,19 @@ NOW = 1_900_000_000.0
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """An installation with a row and a key worth keeping."""
     made = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
-    made.keys_dir.mkdir(parents=True)
-    (made.keys_dir / "issuing.key").write_bytes(b"a key of the signer")
-    engine = make_engine(database_url)
+    installed(made)
+    return made
+
+
+def installed(settings: Settings) -> None:
+    """Put a row and a key there."""
+    settings.keys_dir.mkdir(parents=True)
+    (settings.keys_dir / "issuing.key").write_bytes(b"a key of the signer")
+    engine = make_engine(settings.database_url)
+    upgrade(engine)
     with engine.begin() as connection:
         connection.execute(insert(Platform).values(id=1, platform_id=bytes(range(16)), created_ms=1))
     engine.dispose()
-    return made
 
 
 def empty_place(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> str:
@@ -59,6 +76,94 @@ def test_what_was_backed_up_is_there_after_a_restore_elsewhere(
 def test_the_backup_holds_no_secret_in_clear(settings: Settings, tmp_path: Path) -> None:
     made = make_backup(settings, tmp_path / "backups", KEY.public_key, NOW)
     assert b"a key of the signer" not in made.file.read_bytes()
+
+
+# Each child dies at one place; what it leaves is told by its parent.
+KILLED = """
+import json, os, sys
+from pathlib import Path
+from nacl.public import PublicKey
+from backend import killpoints
+from backend.ops.backup import make_backup
+from backend.settings import settings_from
+
+settings = settings_from({"TRUESTUB_DATA_DIR": sys.argv[1], "TRUESTUB_DATABASE_URL": sys.argv[2]})
+for number, place in enumerate(sys.argv[5:]):
+    child = os.fork()
+    if child == 0:
+        killpoints.arm(place)
+        make_backup(settings, Path(sys.argv[3]), PublicKey(bytes.fromhex(sys.argv[4])), 1_900_000_000 + number)
+        os._exit(0)
+    ended = os.waitpid(child, 0)[1]
+    files = {path.name: path.read_bytes()[:4].hex() for path in Path(sys.argv[3]).rglob("*")}
+    print(json.dumps([place, ended, files]))
+"""
+PLACES = ("backup.copied", "backup.sealing", "backup.sealed", "backup.summed", "backup.named")
+
+
+def test_a_backup_killed_at_any_step_leaves_nothing_in_clear_in_its_folder(tmp_path: Path) -> None:
+    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data")})
+    folder, data = tmp_path / "share", settings.data_dir
+    installed(settings)
+    words = (str(data), settings.database_url, str(folder), bytes(KEY.public_key).hex(), *PLACES)
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True, text=True, check=True)
+    left = {
+        place: files for place, ended, files in map(json.loads, done.stdout.splitlines()) if ended == signal.SIGKILL
+    }
+    assert list(left) == list(PLACES)
+    assert left["backup.copied"] == {}, "the copy in clear is made elsewhere"
+    starts = {start for files in left.values() for name, start in files.items() if not name.endswith(".sha256")}
+    assert starts <= {MAGIC.hex(), ""}
+    assert any(path.is_file() for path in (data / ".backup").iterdir()), "what the last one left in clear"
+    assert (data / ".backup").stat().st_mode & 0o077 == 0
+    made = make_backup(settings, folder, KEY.public_key, NOW + 60)
+    assert list((data / ".backup").iterdir()) == [], "is gone with the next run"
+    assert [path for path in folder.iterdir() if path.name.startswith(".")] == []
+    assert unpack_backup(made.file, KEY, tmp_path / "unpacked")["made_at"] == int(NOW) + 60
+
+
+def test_two_backups_at_once_do_not_disturb_each_other(settings: Settings, tmp_path: Path) -> None:
+    with scratch_folder(settings.data_dir, "backup") as plain:
+        (plain / "database.sqlite").touch()
+        with pytest.raises(Refused, match="runs_already"):
+            make_backup(settings, tmp_path / "backups", KEY.public_key, NOW)
+        assert (plain / "database.sqlite").exists()
+
+
+def test_a_backup_under_steady_sales_ends_and_is_of_one_moment(tmp_path: Path) -> None:
+    """Two rows are written in each transaction, all along: a copy with one of them alone is of no moment."""
+    live = tmp_path / "data" / "truestub.sqlite"
+    live.parent.mkdir()
+    with closing(make_engine(f"sqlite:///{live}").connect()) as connection:
+        connection.exec_driver_sql("CREATE TABLE sold (side INTEGER, what BLOB)")
+        connection.exec_driver_sql("INSERT INTO sold VALUES (0, zeroblob(30000000))")
+        connection.commit()
+    stop, commits = Event(), 0
+
+    def sell() -> None:
+        nonlocal commits
+        with closing(sqlite3.connect(live, timeout=30)) as shop:
+            while not stop.is_set():
+                shop.execute("INSERT INTO sold VALUES (1, zeroblob(3000)), (2, zeroblob(3000))")
+                shop.commit()
+                commits += 1
+
+    seller = Thread(target=sell)
+    seller.start()
+    try:
+        while commits < 10:
+            time.sleep(0.001)
+        before = commits
+        copy_sqlite(live, tmp_path / "copy.sqlite")
+        during = commits - before
+    finally:
+        stop.set()
+        seller.join()
+    assert during > 0, "sales went on"
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        counts = dict(copy.execute("SELECT side, count(*) FROM sold WHERE side > 0 GROUP BY side"))
+        assert counts[1] == counts[2] >= before
 
 
 def test_only_the_newest_are_kept_and_no_scraps_are_left(settings: Settings, tmp_path: Path) -> None:

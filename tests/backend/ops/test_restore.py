@@ -1,5 +1,8 @@
 """An older backup put back never sells again what was sold since: it is compared with bank and chain first."""
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from nacl.public import PrivateKey
-from sqlalchemy import Connection, Row, func, insert, inspect, select, update
+from sqlalchemy import Connection, Row, func, insert, inspect, select, text, update
 from sqlalchemy.engine import make_url
 
 from backend.app import create_app
@@ -40,7 +43,8 @@ from backend.errors import Refused
 from backend.ops import restore as restore_module
 from backend.ops.backup import Made, make_backup, restore_database
 from backend.ops.check import check_rows
-from backend.ops.drill import drill, newest_backup
+from backend.ops.drill import Drilled, drill, newest_backup
+from backend.ops.postgres_tools import SCRATCH_DATABASE
 from backend.ops.reconcile import reconcile_all
 from backend.ops.restore import require_reconciled, restore
 from backend.sales.installation import ensure_platform
@@ -69,8 +73,10 @@ class Site:
     folder: Path
     request: pytest.FixtureRequest
 
-    def backup(self) -> Made:
-        return make_backup(self.services.settings, self.folder / "backups", KEY.public_key, time.time())
+    def backup(self, later_seconds: int = 0) -> Made:
+        """A backup; they are named by the second."""
+        now = time.time() + later_seconds
+        return make_backup(self.services.settings, self.folder / "backups", KEY.public_key, now)
 
     def lose_and_restore(self, made: Made, **settings: str) -> Services:
         """Everything but the bank and the chain is gone; the backup is put back on another host."""
@@ -270,20 +276,56 @@ def test_a_database_restored_by_other_means_can_be_reconciled_too(site: Site) ->
     assert done.opened == 1
 
 
+def drilled(site: Site) -> Drilled:
+    """What `truestub drill` finds on another host."""
+    url = site.services.settings.database_url
+    return drill(newest_backup(site.folder / "backups"), KEY, site.folder / "other", url)
+
+
+def left_of_drills(site: Site) -> list[str]:
+    """What is in clear on the other host, or in a database there."""
+    files = [path.name for path in (site.folder / "other").rglob("*") if path.is_file()]
+    if site.services.engine.dialect.name == "sqlite":
+        return files
+    with read(site.services.engine) as connection:
+        query = text("SELECT datname FROM pg_database WHERE datname = :name")
+        return [*files, *connection.scalars(query, {"name": SCRATCH_DATABASE})]
+
+
 def test_a_backup_of_the_newest_state_passes_the_drill_and_a_broken_one_does_not(site: Site) -> None:
     site.sell(2)
     site.backup()
-    scratch = None if site.services.engine.dialect.name == "sqlite" else site.empty_database()
-    found = drill(newest_backup(site.folder / "backups"), KEY, scratch)
+    found = drilled(site)
     assert (found.checked.problems, found.checked.counts["tickets"]) == ((), 2)
+    assert left_of_drills(site) == []
     with site.services.engine.begin() as connection:
         connection.execute(update(Stock).values(sold=0))
-    time.sleep(1.1)  # backups are named by the second
-    site.backup()
-    scratch = None if scratch is None else site.empty_database()
-    assert any(
-        "stock says" in one for one in drill(newest_backup(site.folder / "backups"), KEY, scratch).checked.problems
-    )
+    site.backup(later_seconds=1)
+    assert any("stock says" in one for one in drilled(site).checked.problems)
+    assert left_of_drills(site) == []
+
+
+def test_what_a_killed_drill_left_is_gone_after_the_next(site: Site) -> None:
+    """Buyers' names lie in clear where a drill restores to."""
+    made = site.backup()
+    words = (str(made.file), KEY.encode().hex(), str(site.folder / "other"), site.services.settings.database_url)
+    killed = subprocess.run([sys.executable, "-c", KILLED_DRILL, *words], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert left_of_drills(site) != []
+    assert drilled(site).checked.problems == ()
+    assert left_of_drills(site) == []
+
+
+KILLED_DRILL = """
+import sys
+from pathlib import Path
+from nacl.public import PrivateKey
+from backend import killpoints
+from backend.ops.drill import drill
+
+killpoints.arm("drill.restored")
+drill(Path(sys.argv[1]), PrivateKey(bytes.fromhex(sys.argv[2])), Path(sys.argv[3]), sys.argv[4])
+"""
 
 
 def test_a_truncated_backup_restores_nothing(site: Site) -> None:
@@ -296,7 +338,7 @@ def test_a_truncated_backup_restores_nothing(site: Site) -> None:
     )
     with pytest.raises(Refused, match="damaged_backup"):
         restore(settings, made.file, KEY)
-    assert list(folder.iterdir()) == []
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
 def chain_settings(services: Services, node: ChainNode) -> Settings:

@@ -6,14 +6,17 @@ import pytest
 from nacl.public import PrivateKey
 
 from backend.errors import Refused
-from backend.ops.sealed_file import CHUNK_BYTES, seal, unseal
+from backend.ops.sealed_file import CHUNK_BYTES, SealedWriter, unseal
 
 KEY = PrivateKey.from_seed(bytes(range(32)))
 
 
-def sealed(plain: bytes) -> bytes:
+def sealed(plain: bytes, piece: int = 10_240) -> bytes:
     target = io.BytesIO()
-    seal(io.BytesIO(plain), target, KEY.public_key)
+    writer = SealedWriter(target, KEY.public_key)
+    for at in range(0, len(plain), piece):
+        writer.write(plain[at : at + piece])
+    writer.finish()
     return target.getvalue()
 
 
@@ -21,10 +24,11 @@ def opened(data: bytes, key: PrivateKey = KEY) -> bytes:
     return b"".join(unseal(io.BytesIO(data), key))
 
 
+@pytest.mark.parametrize("piece", [10_240, 5 * CHUNK_BYTES])
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
-def test_what_was_sealed_is_read_again(size: int) -> None:
+def test_what_was_sealed_is_read_again(size: int, piece: int) -> None:
     plain = bytes(i % 251 for i in range(size))
-    assert opened(sealed(plain)) == plain
+    assert opened(sealed(plain, piece)) == plain
 
 
 def test_a_thief_without_the_key_reads_nothing() -> None:
