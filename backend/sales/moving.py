@@ -21,6 +21,8 @@ from backend.sales.catalogue import contract_of
 from backend.sales.refunds import sold_tickets
 
 MIN_AHEAD_SECONDS = 86_400  # of a move's deadline: the chain may be away for a while
+DAY_MS = 86_400_000
+MOVES_A_DAY = 5  # of a ticket: each costs us its gas
 GIVEN = ("open", "market_only")  # policies under which a holder may give a ticket away (SPEC 8.6)
 _STATES = {"included": "confirming", "final": "done"}  # of a job, as a person is told
 
@@ -53,7 +55,7 @@ def move(engine: Engine, ticket_id: UUID, wish: Wish) -> Move:
     """Put a move in order; the ticket is the receiver's at the commit. The same again: how it stands.
 
     Raises `Refused`: what a credential is refused for (SPEC 4.3), and `ticket_used`, `not_transferable`,
-    `moves_closed`, `deadline_too_near`, `bad_receiver`, `wrong_epoch`, `owner_signature_invalid`.
+    `too_many_moves`, `moves_closed`, `deadline_too_near`, `bad_receiver`, `wrong_epoch`, `owner_signature_invalid`.
     """
     with engine.begin() as connection:
         locked = lock_order_and_ticket(connection, ticket_id)
@@ -63,6 +65,7 @@ def move(engine: Engine, ticket_id: UUID, wish: Wish) -> Move:
         known = _stored(connection, ticket, wish)
         if known is not None:
             return known
+        _check_rate(connection, ticket)
         step = step_of(connection, ticket)
         holder = _holder(connection, order, ticket, wish, step)
         enqueue_move(connection, ticket, holder, wish.to, wish.deadline, wish.signature, step)
@@ -97,6 +100,16 @@ def _holder(connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wis
     if signer != holder.address:
         raise refuse("owner_signature_invalid", _("The owner did not sign this; sign with the owner's wallet"))
     return holder
+
+
+def _check_rate(connection: Connection, ticket: Row[Any]) -> None:
+    now = now_ms(connection)
+    lately = (ChainMove.ticket_id == ticket.id) & (ChainMove.created_ms > now - DAY_MS)
+    newest = select(ChainMove.created_ms).where(lately).order_by(ChainMove.created_ms.desc()).limit(MOVES_A_DAY)
+    made = connection.scalars(newest).all()
+    if len(made) == MOVES_A_DAY:
+        sentence = _("This ticket changed hands too often today; try again tomorrow")
+        raise refuse("too_many_moves", sentence, retry_after=(made[-1] + DAY_MS - now) // 1000 + 1)
 
 
 def _why_not_movable(policy: str, event: Row[Any], wish: Wish, now_ms: int) -> Refusal | None:

@@ -44,7 +44,7 @@ class MoveOut(BaseModel):
 
 @bp.post("/tickets/<uuid:ticket_id>/moves")
 @bp.output(MoveOut)
-@bp.doc(responses=[400, 404, 409, 422, 503])
+@bp.doc(responses=[400, 404, 409, 422, 429, 503])
 @keyed(bp)
 @takes(bp, MoveIn)
 def create_move(ticket_id: UUID, key: str, body: MoveIn) -> Response:

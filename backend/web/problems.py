@@ -99,7 +99,7 @@ _STATUS = {
         *("bad_receiver", "deadline_too_near"),
         *("bad_address", "buyer_unknown", "record_unreadable", "record_of_another_gate"),
     ),
-    429: ("too_many_requests", "too_many_attempts", "too_many_credentials"),
+    429: ("too_many_requests", "too_many_attempts", "too_many_credentials", "too_many_moves"),
     500: ("internal_error",),
     503: (
         *("too_busy", "answer_unknown", "storage_full", "storage_read_only"),

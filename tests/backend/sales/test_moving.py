@@ -20,6 +20,7 @@ from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.db.engine import read
 from backend.db.models import ChainJob, Event, GateRecord, Ticket, TicketClass, Token
 from backend.db.moves import ChainMove
+from backend.sales.moving import MOVES_A_DAY
 from credential.moving import move_typed_data
 from credential.tickets import Status
 from tests.support.anvil import ACCOUNTS
@@ -165,6 +166,14 @@ def test_bad_wishes_are_told_what_is_wrong(ticket: Given) -> None:
     key = new_key()
     assert ticket.send(good, key).status_code == ticket.send(good, key).status_code == 200
     assert problem(ticket.send(good | {"epoch": 1}, key)) == (422, "idempotency_key_reused")
+
+
+def test_holder_who_moves_a_ticket_to_and_fro_at_our_cost_is_slowed_down(ticket: Given) -> None:
+    for epoch, (giver, taker) in enumerate([(HOLDER, FRIEND), (FRIEND, HOLDER)] * 3):
+        answer = ticket.give(giver, taker, epoch)
+        assert answer.status_code == (200 if epoch < MOVES_A_DAY else 429)
+    assert problem(answer) == (429, "too_many_moves")
+    assert 86_000 < int(answer.headers["Retry-After"]) <= 86_400
 
 
 def test_organisers_rule_freeze_and_gate_hold(ticket: Given) -> None:
