@@ -79,11 +79,7 @@ class Till:
         return order, answer.get_json()["payment"]["chain"]
 
     def start(self, order: dict[str, Any]) -> Any:
-        return self.client.post(
-            f"/api/v1/orders/{order['order_id']}/payments",
-            json={"method": "chain", "token": "wallet"},
-            headers={"Idempotency-Key": new_key(), **opens(order)},
-        )
+        return start_on_chain(self.client, order, new_key())
 
     def send(self, to: str, data: str, value: int = 0, sender: str = PAYER) -> None:
         fields = {"from": sender, "to": to, "data": data, "value": hex(value), "gas": hex(500_000)}
@@ -112,6 +108,15 @@ class Till:
         assert self.services.chain
         assert check_ledger(self.services.engine, {"chain": self.services.chain}) == []
         assert check_sales(self.services.engine).problems == []
+
+
+def start_on_chain(client: FlaskClient, order: dict[str, Any], key: str) -> Any:
+    """Ask for what is to be paid on the chain."""
+    return client.post(
+        f"/api/v1/orders/{order['order_id']}/payments",
+        json={"method": "chain", "token": "wallet"},
+        headers={"Idempotency-Key": key, **opens(order)},
+    )
 
 
 @contextmanager

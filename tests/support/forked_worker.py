@@ -1,21 +1,26 @@
-"""Worker processes that start at once: forked from a server that has imported everything already.
+"""Processes that start at once: forked from a server that has imported everything already.
 
-They are real processes with the real `truestub work` inside, and die by real signals; only the seconds that Python
-takes to import are saved.
+They are real processes, with the real `truestub work` or a step of it inside, and die by real signals; only the seconds
+that Python takes to import are saved.
 """
 
+import dataclasses
 import multiprocessing
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 from sqlalchemy import Engine, update
 
+from backend import killpoints
 from backend.db.models import Lease
+from backend.settings import Settings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["backend.cli.work", "web3", "tests.support.forked_worker"])
+_CONTEXT.set_forkserver_preload(["backend.app", "backend.cli.work", "pytest", "web3", "tests.support.forked_worker"])
 
 
 def start_worker(environ: dict[str, str], log: str, kill_at: str = "") -> BaseProcess:
@@ -24,6 +29,18 @@ def start_worker(environ: dict[str, str], log: str, kill_at: str = "") -> BasePr
     process = _CONTEXT.Process(target=_work, args=(armed, log), daemon=True)
     process.start()
     return process
+
+
+def killed_at(place: str, step: Callable[..., object], *arguments: object) -> None:
+    """Take a step in a process of its own, which dies by SIGKILL at that place. `step` is a module's function."""
+    process = _CONTEXT.Process(target=_armed, args=(place, step, arguments), daemon=True)
+    process.start()
+    assert wait_dead(process) == -signal.SIGKILL, f"never came to {place}"
+
+
+def killed_wired_at(place: str, step: Callable[..., object], settings: Settings, *arguments: object) -> None:
+    """The same for a step that wires the application, which arms what its settings name."""
+    killed_at(place, step, dataclasses.replace(settings, kill_at=place), *arguments)
 
 
 def end_worker(process: BaseProcess) -> None:
@@ -46,6 +63,11 @@ def let_leases_expire(engine: Engine) -> None:
     """As if the time of every lease had passed."""
     with engine.begin() as connection:
         connection.execute(update(Lease).values(expires_ms=0))
+
+
+def _armed(place: str, step: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    killpoints.arm(place)
+    step(*arguments)
 
 
 def _work(environ: dict[str, str], log: str) -> None:

@@ -1,8 +1,5 @@
 """An older backup put back never sells again what was sold since: it is compared with bank and chain first."""
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,6 +53,7 @@ from tests.backend.chain.conftest import anvil  # noqa: F401 - a fixture
 from tests.support.buyer import Buyer
 from tests.support.chain_node import ChainNode
 from tests.support.checker import check_chain
+from tests.support.forked_worker import killed_at
 from tests.support.postgres import PostgresServer
 from tests.support.shop import put_on_sale
 
@@ -308,24 +306,15 @@ def test_a_backup_of_the_newest_state_passes_the_drill_and_a_broken_one_does_not
 def test_what_a_killed_drill_left_is_gone_after_the_next(site: Site) -> None:
     """Buyers' names lie in clear where a drill restores to."""
     made = site.backup()
-    words = (str(made.file), KEY.encode().hex(), str(site.folder / "other"), site.services.settings.database_url)
-    killed = subprocess.run([sys.executable, "-c", KILLED_DRILL, *words], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert left_of_drills(site) != []
+    for place in ("drill.unpacked", "drill.restored"):
+        killed_at(place, drill_in_process, made.file, site.folder / "other", site.services.settings.database_url)
+        assert left_of_drills(site) != []
     assert drilled(site).checked.problems == ()
     assert left_of_drills(site) == []
 
 
-KILLED_DRILL = """
-import sys
-from pathlib import Path
-from nacl.public import PrivateKey
-from backend import killpoints
-from backend.ops.drill import drill
-
-killpoints.arm("drill.restored")
-drill(Path(sys.argv[1]), PrivateKey(bytes.fromhex(sys.argv[2])), Path(sys.argv[3]), sys.argv[4])
-"""
+def drill_in_process(file: Path, folder: Path, database_url: str) -> None:
+    drill(file, KEY, folder, database_url)
 
 
 def test_a_truncated_backup_restores_nothing(site: Site) -> None:

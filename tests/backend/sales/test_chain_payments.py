@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from backend.app import create_app
 from backend.chain.calldata import selector
 from backend.chain.market import Wanted
 from backend.db.chain_money import ChainCharge
@@ -13,10 +15,15 @@ from backend.db.models import ChainBlock, ChainContract, Event, Stock
 from backend.sales.expiry import expire_holds
 from backend.sales.payments import reconcile
 from backend.sales.payments.chain import stranger_id
-from backend.sales.payments.chain_watch import release_due
+from backend.sales.payments.chain_watch import release_due, watch
 from backend.sales.payments.interface import Silent
-from tests.support.buyer import Buyer, problem
-from tests.support.chain_shop import FINALITY, OTHER, PAYER, PRICE, WEI_PER_CENT, Till
+from backend.settings import Settings
+from backend.wiring import wire
+from tests.support.buyer import Buyer, new_key, problem
+from tests.support.chain_shop import FINALITY, OTHER, PAYER, PRICE, WEI_PER_CENT, Till, start_on_chain
+from tests.support.forked_worker import killed_wired_at
+
+KILLS = 20  # of the deep test
 
 
 @pytest.fixture
@@ -52,6 +59,32 @@ def test_paid_on_the_chain_and_taken_back(till: Till) -> None:
     asked = f"0x{selector('owed(address,address)').hex()}{0:064x}{PAYER[2:]:0>64}"
     owed = till.node.call("eth_call", {"to": offer["to"], "data": asked}, "latest")
     assert int(owed, 16) == 2 * PRICE * WEI_PER_CENT
+    till.money_adds_up()
+
+
+def offer_in_process(settings: Settings, order: dict[str, Any], key: str) -> None:
+    start_on_chain(create_app(wire(settings)).test_client(), order, key)
+
+
+def watch_in_process(settings: Settings) -> None:
+    services = wire(settings)
+    assert services.chain
+    watch(services.engine, services.tills, services.chain)
+
+
+@pytest.mark.deep
+def test_killed_around_an_offer_and_its_money_each_order_is_paid_once(till: Till) -> None:
+    for _ in range(KILLS):
+        order, key = Buyer(till.client).held({"class": "floor", "quantity": 1}), new_key()
+        killed_wired_at("chain_money.offered", offer_in_process, till.services.settings, order, key)
+        answer = start_on_chain(till.client, order, key)
+        assert answer.status_code == 202
+        till.pay(answer.get_json()["payment"]["chain"])
+        till.node.mine(FINALITY)
+        till.worker.round(till.held)
+        killed_wired_at("chain_money.stored", watch_in_process, till.services.settings)
+        till.until(lambda order=order: till.state(order) == ("paid", "succeeded"), "the ticket")  # type: ignore[misc]
+    assert till.receipts() == [("held", False, True)] * KILLS
     till.money_adds_up()
 
 
