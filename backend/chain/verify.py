@@ -1,7 +1,8 @@
 """Compare the index with the chain, token by token: `truestub index verify` (SPEC 10.6).
 
 Rows and the index's cursor are read in one statement, and the chain is asked as of that cursor's block: index and chain
-may go on meanwhile. Every token of the index is compared; the sizes of the batches show tokens that the index lacks.
+may go on meanwhile. Every token of the index is compared; the sizes of all batches up to the highest number that the
+contract has, whoever minted it, show tokens that the index lacks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,20 +11,22 @@ from typing import Any
 from uuid import UUID
 
 from eth_hash.auto import keccak
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from backend.chain.rpc import Call, Node, RpcError
 from backend.db.engine import read
-from backend.db.models import Batch, Chain, ChainContract, Token
+from backend.db.models import Chain, ChainContract, Token
 
 TOKENS_AT_ONCE = 500  # rows in memory; three calls each
+BATCHES_AT_ONCE = 500
 ASK_SECONDS = 20.0  # deadline of a request for many calls
 WORD = 32
 
-_OWNER_OF, _EPOCH_OF, _STATUS_OF, _BATCH_INFO = (
+_OWNER_OF, _EPOCH_OF, _STATUS_OF, _BATCH_INFO, _EVENT_INFO = (
     keccak(signature.encode())[:4].hex()
-    for signature in ("ownerOf(uint256)", "epochOf(uint256)", "statusOf(uint256)", "batchInfo(uint256)")
+    for signature in ("ownerOf(uint256)", "epochOf(uint256)", "statusOf(uint256)", "batchInfo(uint256)", "eventInfo()")
 )
+_COUNT, _HIGHEST = 1, 10  # the words of a batch's size, and of the highest batch (behind the struct's offset)
 _OF_A_TOKEN = (_OWNER_OF, _EPOCH_OF, _STATUS_OF)
 
 
@@ -102,29 +105,42 @@ def _compare(ask: _Asker, event_id: UUID, rows: Sequence[Any]) -> Iterator[Diffe
 
 
 def _missing(engine: Engine, ask: _Asker, chain: int, event_id: UUID) -> Iterator[Difference]:
-    """Tokens that the chain has and the index lacks: batches that are larger there."""
+    """Tokens that the chain has and the index lacks: batches that are larger there, under whatever number."""
     with read(engine) as connection:
-        closed = connection.scalar(select(func.max(Batch.number)).where(Batch.event_id == event_id)) or 0
-    for number in range(1, closed + 2):  # one further, in case somebody else minted
+        block = connection.execute(select(Chain.cursor_hash).where(Chain.id == chain)).scalar_one()
+    highest = ask.words(block, [(_EVENT_INFO, 0)], _HIGHEST)[0] or 0
+    for first in range(1, highest + 1, BATCHES_AT_ONCE):
+        numbers = range(first, min(first + BATCHES_AT_ONCE, highest + 1))
         with read(engine) as connection:
-            block, have = _batch_tokens(connection, chain, event_id, number)
-        count = ask.words(block, [(_BATCH_INFO, number)], word=1)[0] or 0
-        lacking = [token for token in range(number << 16, (number << 16) + count) if token not in have]
-        for token, said in zip(lacking, ask.states(block, lacking), strict=True):
-            yield Difference(event_id, token, None, said)
+            block, have = _sizes(connection, chain, event_id, numbers)
+        counts = ask.words(block, [(_BATCH_INFO, number) for number in numbers], _COUNT)
+        for number, count in zip(numbers, counts, strict=True):
+            if (count or 0) > have.get(number, 0):
+                yield from _lacking(engine, ask, chain, event_id, number)
 
 
-def _batch_tokens(connection: Connection, chain: int, event_id: UUID, number: int) -> tuple[bytes, set[int]]:
-    first = number << 16
-    query = (
-        select(Chain.cursor_hash, Token.token_id)
-        .outerjoin(
-            Token, (Token.event_id == event_id) & (Token.token_id >= first) & (Token.token_id < first + (1 << 16))
-        )
-        .where(Chain.id == chain)
-    )
-    rows = connection.execute(query).all()
-    return rows[0].cursor_hash, {row.token_id for row in rows if row.token_id is not None}
+def _lacking(engine: Engine, ask: _Asker, chain: int, event_id: UUID, number: int) -> Iterator[Difference]:
+    with read(engine) as connection:
+        rows = connection.execute(_tokens_of(chain, event_id, range(number, number + 1), Token.token_id)).all()
+    block, have = rows[0].cursor_hash, {row.token_id for row in rows}
+    count = ask.words(block, [(_BATCH_INFO, number)], _COUNT)[0] or 0
+    lacking = [token for token in range(number << 16, (number << 16) + count) if token not in have]
+    for token, said in zip(lacking, ask.states(block, lacking), strict=True):
+        yield Difference(event_id, token, None, said)
+
+
+def _sizes(connection: Connection, chain: int, event_id: UUID, numbers: range) -> tuple[bytes, dict[int, int]]:
+    """How many tokens of these batches the index has, and the cursor that goes with it."""
+    number = (Token.token_id // (1 << 16)).label("number")
+    query = _tokens_of(chain, event_id, numbers, number, func.count(Token.token_id).label("tokens"))
+    rows = connection.execute(query.group_by(Chain.cursor_hash, number)).all()
+    return rows[0].cursor_hash, {row.number: row.tokens for row in rows}
+
+
+def _tokens_of(chain: int, event_id: UUID, numbers: range, *columns: Any) -> Select[Any]:  # noqa: ANN401 - as of `select`
+    """With the cursor, which is there also when there is no token."""
+    mine = (Token.event_id == event_id) & Token.token_id.between(numbers[0] << 16, (numbers[-1] + 1 << 16) - 1)
+    return select(Chain.cursor_hash, *columns).outerjoin(Token, mine).where(Chain.id == chain)
 
 
 def _chunks(engine: Engine, chain: int, event_id: UUID) -> Iterator[list[Any]]:

@@ -5,6 +5,7 @@ from sqlalchemy import Engine, delete, select, update
 from typer.testing import CliRunner
 
 from backend.chain import indexer, rewind
+from backend.chain import verify as verify_module
 from backend.chain.abi import call
 from backend.chain.batcher import close_batches
 from backend.chain.diagnosis import Kind
@@ -358,6 +359,25 @@ def test_the_index_is_verified_token_by_token_and_made_anew_from_logs_or_chain(
     platform.until(lambda: platform.minted() == 4, "four tokens again")
     assert verify(platform.engine, platform.node, chain.id) == Verified(4, ())
     platform.agrees()
+
+
+def test_tokens_minted_by_somebody_far_ahead_of_our_batches_are_not_hidden_from_the_index(
+    platform: ChainPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_module, "BATCHES_AT_ONCE", 4)
+    platform.sell(2)
+    platform.until(lambda: platform.minted() == 2, "two tokens")
+    stray = 1 + 5  # our batches end with 1
+    platform.send(ISSUER, call("EventTickets", "mint", stray, 0, b"\x77" * 20 * 3), gas=800_000)
+    platform.until(lambda: platform.minted() == 5, "what others mint is indexed too")
+    chain = current_chain(platform.engine)
+    assert chain
+    assert verify(platform.engine, platform.node, chain.id) == Verified(5, ())
+    with platform.engine.begin() as connection:
+        connection.execute(delete(Token).where(Token.token_id >= stray << 16, Token.token_id != (stray << 16) + 1))
+    found = verify(platform.engine, platform.node, chain.id)
+    assert [(one.token_id, one.index) for one in found.differences] == [(stray << 16, None), ((stray << 16) + 2, None)]
+    assert all(one.chain and one.chain.owner == b"\x77" * 20 for one in found.differences)
 
 
 def _settled(platform: ChainPlatform) -> bool:
