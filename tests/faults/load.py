@@ -1,4 +1,7 @@
-"""What goes on while something is broken: buyers who go on buying, and a subscriber who wants to be told."""
+"""What goes on while something is broken: buyers who go on buying, and people who want to be told.
+
+They are a reader, who looks at the public status again and again, and a subscriber.
+"""
 
 import json
 import time
@@ -11,7 +14,7 @@ from uuid import UUID
 from tests.support.guest import Guest
 from tests.support.installation import Installation
 
-PAUSE_SECONDS = 0.1  # of a buyer between two orders
+PAUSE_SECONDS = 0.1  # of a buyer between two orders, and of a reader between two looks
 JOIN_SECONDS = 3700
 BUYERS = 3
 PATIENCE_SECONDS = 3600  # of a buyer whose every request may be cut short
@@ -53,6 +56,25 @@ class Crowd:
             self.odd.append(str(error))
         finally:
             guest.close()
+
+
+class Reader:
+    """Looks until told to stop, and remembers when `look` first had something to show, by the monotonic clock."""
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look, self._stop = look, Event()
+        self.shown_at: float | None = None
+        self._thread = Thread(target=self._read, name="reader", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while self.shown_at is None and not self._stop.wait(PAUSE_SECONDS):
+            if self._look():
+                self.shown_at = time.monotonic()
 
 
 class Subscriber:
