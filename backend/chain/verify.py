@@ -13,7 +13,8 @@ from uuid import UUID
 from eth_hash.auto import keccak
 from sqlalchemy import Connection, Engine, Select, func, select
 
-from backend.chain.rpc import Call, Node, RpcError
+from backend.chain.follow import current_chain
+from backend.chain.rpc import Call, Node, NodeError, RpcError
 from backend.db.engine import read
 from backend.db.models import Chain, ChainContract, Token
 
@@ -57,8 +58,11 @@ class Verified:
     differences: tuple[Difference, ...]
 
 
-def verify(engine: Engine, node: Node, chain: int) -> Verified:
-    """Compare every token of the chain instance; raises `NodeError` if the node can't be asked."""
+def verify(engine: Engine, node: Node, chain: int, newest: int | None = None) -> Verified:
+    """Compare every token of the chain instance; raises `NodeError` if the node can't be asked.
+
+    `newest`: of each event's tokens in the index only about so many, those of its last batches.
+    """
     with read(engine) as connection:
         mine = (ChainContract.chain == chain) & (ChainContract.kind == "event")
         born = mine & ChainContract.block_number.is_not(None)
@@ -69,11 +73,23 @@ def verify(engine: Engine, node: Node, chain: int) -> Verified:
         if event_id is None:
             continue
         ask = _Asker(node, "0x" + address.hex())
-        for rows in _chunks(engine, chain, event_id):
+        first = 1 if newest is None else _batch_of_newest(engine, event_id, newest)
+        for rows in _chunks(engine, chain, event_id, first):
             compared += len(rows)
             differences += _compare(ask, event_id, rows)
         differences += _missing(engine, ask, chain, event_id)
     return Verified(compared, tuple(differences))
+
+
+def verify_by_any(engine: Engine, nodes: Sequence[Node], newest: int) -> Verified | None:
+    """`verify` by the first node that can be asked; none if none can, or no chain was seen yet."""
+    chain = current_chain(engine)
+    for node in nodes if chain is not None else ():
+        try:
+            return verify(engine, node, chain.id, newest)
+        except NodeError:
+            continue
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,14 @@ def _compare(ask: _Asker, event_id: UUID, rows: Sequence[Any]) -> Iterator[Diffe
         ours = State(row.owner, row.epoch, row.status)
         if ours != said:
             yield Difference(event_id, row.token_id, ours, said)
+
+
+def _batch_of_newest(engine: Engine, event_id: UUID, newest: int) -> int:
+    """The batch where the last `newest` tokens begin."""
+    query = select(Token.token_id).where(Token.event_id == event_id).order_by(Token.token_id.desc())
+    with read(engine) as connection:
+        token = connection.scalar(query.offset(newest - 1).limit(1))
+    return 1 if token is None else token >> 16
 
 
 def _missing(engine: Engine, ask: _Asker, chain: int, event_id: UUID) -> Iterator[Difference]:
@@ -143,9 +167,9 @@ def _tokens_of(chain: int, event_id: UUID, numbers: range, *columns: Any) -> Sel
     return select(Chain.cursor_hash, *columns).outerjoin(Token, mine).where(Chain.id == chain)
 
 
-def _chunks(engine: Engine, chain: int, event_id: UUID) -> Iterator[list[Any]]:
-    """Some hundred tokens at a time, each row with the cursor it goes with."""
-    last = -1
+def _chunks(engine: Engine, chain: int, event_id: UUID, first: int) -> Iterator[list[Any]]:
+    """Some hundred tokens at a time from a batch on, each row with the cursor it goes with."""
+    last = (first << 16) - 1
     while True:
         query = (
             select(Chain.cursor_hash, Token.token_id, Token.owner, Token.epoch, Token.status)

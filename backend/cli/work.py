@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from secrets import token_hex
 from threading import Event, Thread
 
@@ -16,6 +17,7 @@ from backend.chain.keys import ensure_chain_keys
 from backend.chain.marks import REDEEM_WAIT_MS, ask_for_marks
 from backend.chain.rpc import Node
 from backend.chain.transport import Transport
+from backend.chain.verify import Verified, verify_by_any
 from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.bundles import refresh
@@ -31,7 +33,7 @@ from backend.notices.sending import Sending
 from backend.notices.subscribers import Book, tidy
 from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
-from backend.ops.reports import write_reports
+from backend.ops.reports import COMPARED_OF_EVENT, write_reports
 from backend.ops.restore import require_reconciled
 from backend.ops.sensor_file import sensors_of
 from backend.ops.sensors import READ_EVERY_SECONDS, Ask, SensorHttp, read_sensors
@@ -48,6 +50,7 @@ from backend.settings import Settings, settings_from
 from backend.wiring import Services, wire
 
 DEVELOPMENT_WAIT_SECONDS = 1  # nobody wants to watch a batch wait
+CHAIN_SECONDS = 0.25  # between two looks at the chain
 PATIENCE_SECONDS = 300.0  # with the database; the check after an incident takes seconds for a million tickets
 TELLING_SECONDS = 60.0  # of those who tell people; a thread of theirs notices a silent database long before
 WORK_NICENESS = 5  # where a sale wants the same core, the buyer comes first (docs/decisions/0015-express.md)
@@ -82,9 +85,10 @@ def work() -> None:
             OutageTeller(Kept(settings.data_dir, book), sending.tell_of_outage),
         )
         Thread(target=watcher.run, args=(stop,), name="watcher", daemon=True).start()
-        tellers = (telling, telling_tasks(telling, sending.send), holder, stop)
+        nodes = [Node(url, transport) for url in settings.node_urls]
+        tellers = (telling, telling_tasks(telling, sending.send, nodes), holder, stop)
         Thread(target=run_tasks, args=tellers, name="telling", daemon=True).start()
-        run_tasks(services.engine, tasks_of(services, transport, sensors.ask), holder, stop)
+        run_tasks(services.engine, tasks_of(services, nodes, sensors.ask), holder, stop)
     finally:
         sensors.close()
         transport.close()
@@ -92,7 +96,7 @@ def work() -> None:
         services.close()
 
 
-def tasks_of(services: Services, transport: Transport, ask_sensor: Ask) -> list[Task]:
+def tasks_of(services: Services, nodes: Sequence[Node], ask_sensor: Ask) -> list[Task]:
     """Everything a worker does."""
     settings, engine = services.settings, services.engine
     tasks = [
@@ -119,20 +123,23 @@ def tasks_of(services: Services, transport: Transport, ask_sensor: Ask) -> list[
     if money is not None:
         tasks.append(Task("chain-money", 0.5, lambda _held: watch(engine, services.tills, money)))
         tasks.append(Task("release", 60.0, lambda _held: release_due(engine)))
-    if settings.node_urls:
-        nodes = [Node(url, transport) for url in settings.node_urls]
+    if nodes:
         chain = ChainWorker(engine, settings, nodes, ensure_chain_keys(settings))
-        tasks.append(Task("chain", 0.25, chain.round))
+        tasks.append(Task("chain", CHAIN_SECONDS, chain.round))
     return tasks
 
 
-def telling_tasks(engine: Engine, send: Sender) -> list[Task]:
+def telling_tasks(engine: Engine, send: Sender, nodes: Sequence[Node]) -> list[Task]:
     """Telling people. `engine` waits for no standby: what is sent twice after a failover has the same id.
 
     News of an incident waits neither for letters to buyers nor for strangers who ask to be told.
     """
+
+    def compare() -> Verified | None:
+        return verify_by_any(engine, nodes, COMPARED_OF_EVENT)
+
     return [
-        Task("reports", 2.0, lambda _held: write_reports(engine)),
+        Task("reports", 2.0, lambda _held: write_reports(engine, compare)),
         Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, send, OF_INCIDENTS)),
         Task("confirmations", 1.0, lambda _held: send_due(engine, send, (CONFIRM,))),
         Task("letters", 1.0, lambda _held: release_receipts(engine) + send_due(engine, send, (LETTER,))),

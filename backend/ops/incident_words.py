@@ -101,7 +101,35 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     ]
     if isinstance(most, int):
         lines.append(ngettext("At most %d ticket waited.", "At most %d tickets waited.", most) % most)
-    count = report["checked"].get("tickets", 0)
+    return [*lines, *_proof_lines(report)]
+
+
+def _proof_lines(report: Mapping[str, Any]) -> list[str]:
+    """Where the tickets are, and what the check found."""
+    sold, minted, waiting = (report.get(name, 0) for name in ("tickets_meanwhile", "minted_meanwhile", "still_waiting"))
+    count, compared = report["checked"].get("tickets", 0), report.get("compared_with_chain")
+    lines = []
+    if sold:
+        text = ngettext(
+            "%(sold)d ticket was sold meanwhile; with its one token on the chain: %(minted)d.",
+            "%(sold)d tickets were sold meanwhile; with one token each on the chain: %(minted)d.",
+            sold,
+        )
+        lines.append(text % {"sold": sold, "minted": minted})
+    if waiting:
+        text = ngettext(
+            "%d ticket still waited to be minted when this was written.",
+            "%d tickets still waited to be minted when this was written.",
+            waiting,
+        )
+        lines.append(text % waiting)
+    if compared is None:
+        lines.append(_("The chain itself could not be asked when this was written."))
+    elif compared:
+        text = ngettext(
+            "%d token was compared with the chain itself.", "%d tokens were compared with the chain itself.", compared
+        )
+        lines.append(text % compared)
     if report["problems"]:
         return [*lines, _("The check afterwards found something that an operator must look at.")]
     text = ngettext("Nothing was lost: %d ticket checked.", "Nothing was lost: %d tickets checked.", count)

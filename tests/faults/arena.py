@@ -265,6 +265,7 @@ class Arena:
         seen.incident = ", ".join(dict.fromkeys(f"{one.component} ({one.cause})" for one in written))
         assert written or not opens, "no incident was written"
         assert all(one.closed_ms is not None for one in written)
+        self._read_reports([one.id for one in written])
         self.check()
         seen.checked = True
 
@@ -322,6 +323,12 @@ class Arena:
             assert not fair or took_s >= told_s / 2, f"{seen.eta} were told, and it took {took_s} s"
         self.settle()
         self.wait_calm()
+
+    def _read_reports(self, incidents: list[int]) -> None:
+        """Each incident has one, and it found nothing lost."""
+        reports = lambda: history.reports(self.engine, incidents)  # noqa: E731 - said once
+        wait_until(lambda: len(reports()) == len(incidents), "the reports", SETTLE_SECONDS)
+        assert all(one["problems"] == [] for one in reports()), reports()
 
     def _mount(self) -> None:
         """The data folder is a small file system of its own, so that it can be filled."""

@@ -1,6 +1,7 @@
 """What must hold after every row, looked at from outside: rows, the bank's own book, and the chain's own logs."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -58,6 +59,13 @@ def incidents_after(engine: Engine, incident: int) -> list[Any]:
             .where(Incident.id > incident, Incident.kind == "fault")
         )
         return list(connection.execute(query.order_by(Incident.id)))
+
+
+def reports(engine: Engine, incidents: Sequence[int]) -> list[dict[str, Any]]:
+    """Those that are written by now."""
+    with read(engine) as connection:
+        query = select(Incident.report).where(Incident.id.in_(incidents), Incident.report.is_not(None))
+        return list(connection.scalars(query))
 
 
 def last_incident(engine: Engine) -> int:

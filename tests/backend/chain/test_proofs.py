@@ -10,7 +10,7 @@ from backend.chain.follow import current_chain
 from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.chain.proofs import Proved, prove
 from backend.chain.rpc import DEADLINE_SECONDS, Call, Node
-from backend.chain.verify import verify
+from backend.chain.verify import verify, verify_by_any
 from backend.db.models import Token
 from credential.tickets import Status
 from tests.support.chain_node import ChainNode
@@ -96,6 +96,12 @@ def test_a_lying_node_is_found_by_its_proofs(engine: Engine, anvil: ChainNode) -
 
     def same_lie(method: str, answer: Any) -> Any:
         return forge(answer, HOLDER.address, THIEF) if method == "eth_call" else answer
+
+    nobody = Node("http://127.0.0.1:1", anvil._transport)
+    assert verify_by_any(engine, [nobody], 1) is None
+    of_the_newest = verify_by_any(engine, [nobody, anvil.node], 1)
+    assert of_the_newest is not None
+    assert [one.token_id for one in of_the_newest.differences] == [FIRST + 2], "a report says so"
 
     chain = current_chain(engine)
     assert chain is not None

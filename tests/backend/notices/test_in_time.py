@@ -34,7 +34,7 @@ def test_thousands_of_letters_to_buyers_and_a_mail_server_that_hangs_delay_no_ne
         freed.wait(60)
         raise NotSentError("the mail server hangs")
 
-    tasks = telling_tasks(services.engine, send)
+    tasks = telling_tasks(services.engine, send, [])
     thread = Thread(target=run_tasks, args=(services.engine, tasks, "w", stop))
     thread.start()
     try:
