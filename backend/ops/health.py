@@ -10,7 +10,7 @@ from backend.ops.readings import Readings
 
 QUIET_INDEX_MS = 30_000  # an index that heard nothing of its node for longer is old
 LATE_MINT_MS = 180_000  # a closed batch that waits for longer, although the node is well, is a trouble of ours
-WORKER_GONE_MS = 5_000  # after its lease ran out
+WORKER_GONE_MS = 2_000  # after its lease ran out
 STALLED_COMMIT_MS = 3_000  # a commit waits a few milliseconds for a standby that is well
 LATE_BUNDLE_MS = 90_000  # near an event a bundle is renewed every 15 s (backend.credentials.bundles)
 

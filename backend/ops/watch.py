@@ -33,7 +33,7 @@ from backend.ops.readings import WATCH_LEASE, Readings, keep, kept, take_reading
 
 LOOK_SECONDS = 1.0
 KEEP_SECONDS = 10  # between two copies of the readings on disk
-LEASE_SECONDS = 10
+LEASE_SECONDS = 5  # renewed at every look; when the leader is killed, the next one leads so much later
 WORTH_REMEMBERING = 0.2  # a rate that changed by this share
 ALARM_MS = 5_000  # after which operators are told that the database is away
 TELL_MS = 20_000  # after which subscribers are: a standby that takes over is there before
