@@ -24,6 +24,7 @@ from backend.errors import refuse
 from backend.i18n import gettext as _
 
 MAX_ADDRESS_CHARACTERS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+MAX_HOOK_CHARACTERS = 2000
 MAX_ASKED_IN_AN_HOUR = 500  # unconfirmed; nobody may make us a sender of junk
 ASK_AGAIN_MS = 10 * 60 * 1000  # before an unconfirmed address is written to again
 FORGET_MS = 48 * 3600 * 1000  # an unconfirmed address
@@ -54,8 +55,7 @@ class Book:
         self._hook = hmac.digest(secret, b"truestub/webhook/1\0", "sha256")
 
     def ask(self, connection: Connection, channel: Channel, address: str, language: str) -> tuple[UUID, bool]:
-        """Write down who asked; the id, and whether a confirmation is to be sent now."""
-        address = checked(channel, address)
+        """Write down who asked, by a `checked` address; the id, and whether a confirmation is to be sent now."""
         now = now_ms(connection)
         mark = hmac.digest(self._mark, f"{channel} {address.lower()}".encode(), "sha256")
         known = select(Subscriber.id, Subscriber.state, Subscriber.asked_ms).where(
@@ -146,14 +146,24 @@ def tidy(engine: Engine) -> int:
     return 0
 
 
-def checked(channel: Channel, address: str) -> str:
-    """The address, if it can be one."""
+def checked(channel: Channel, address: str, *, strangers: bool) -> str:
+    """The address, if it can be one. `strangers`: a webhook must be reached by HTTPS."""
     address = address.strip()
     if channel == "mail":
         if len(address) <= MAX_ADDRESS_CHARACTERS and _MAIL.fullmatch(address):
             return address
         raise refuse("bad_address", _("This is not a mail address; look for a typing error"))
-    parts = urlsplit(address)
-    if len(address) <= 2000 and parts.scheme in ("http", "https") and parts.hostname and not parts.username:
+    if len(address) <= MAX_HOOK_CHARACTERS and _is_hook(address, strangers=strangers):
         return address
     raise refuse("bad_address", _("A webhook's address must begin with https:// and have no user or password"))
+
+
+def _is_hook(address: str, *, strangers: bool) -> bool:
+    """Whether it can be posted to; where its name leads is looked at when it is (webhook.post)."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.port != 0 and bool(parts.hostname) and not parts.username and address.isprintable()
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+    schemes = ("https",) if strangers else ("https", "http")
+    return usable and parts.scheme in schemes and " " not in address

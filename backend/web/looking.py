@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.db.failures import failure_of
 from backend.ops.readings import Readings
 from backend.ops.status import history_now, readings_now, status_now
 from backend.wiring import Services
@@ -26,3 +29,13 @@ def readings_seen(parts: Services) -> Readings:
 def history_seen(parts: Services) -> list[dict[str, Any]]:
     """Incidents that are over; raises as the database does."""
     return parts.glance.ask(lambda: history_now(parts.engine))
+
+
+def history_if_seen(parts: Services) -> list[dict[str, Any]]:
+    """The same for a page that has other things to tell: nothing while the database is away."""
+    try:
+        return history_seen(parts)
+    except SQLAlchemyError as error:
+        if failure_of(error) is None:
+            raise
+        return []

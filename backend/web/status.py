@@ -13,15 +13,13 @@ from typing import Any
 import orjson
 from apiflask import APIBlueprint
 from flask import Response
-from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.engine import read
-from backend.db.failures import failure_of
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.i18n import language, set_language
 from backend.ops.status import incident_now
-from backend.web.looking import history_seen, status_seen
+from backend.web.looking import history_if_seen, history_seen, status_seen
 from backend.web.pages.errors import wants_page
 from backend.web.pages.status import incident_page, status_page
 from backend.web.requests import reply, services
@@ -43,7 +41,7 @@ def status() -> Response:
     """What works, what waits, and since when, in words."""
     now = status_seen(services())
     if wants_page():
-        return status_page(now, _history(services()))
+        return status_page(now, history_if_seen(services()))
     return Response(reply(now), 503 if now["state"] == "down" else 200, mimetype="application/json")
 
 
@@ -94,12 +92,3 @@ def _ring(parts: Services, words: str) -> Iterator[str]:
 def _calm(now: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The components without what changes every second."""
     return [(one["name"], one["state"], one["cause"]) for one in now["components"]]
-
-
-def _history(parts: Services) -> list[dict[str, Any]]:
-    try:
-        return history_seen(parts)
-    except SQLAlchemyError as error:
-        if failure_of(error) is None:
-            raise
-        return []

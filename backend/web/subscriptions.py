@@ -14,13 +14,15 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 
 from backend.db.engine import read
-from backend.errors import refuse
+from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.i18n import language
 from backend.notices import subscribers
 from backend.notices.outbox import enqueue_confirmation
 from backend.notices.subscribers import Book, Channel
 from backend.notices.webhook import secret_text
+from backend.web.looking import history_if_seen, status_seen
+from backend.web.pages.status import status_page
 from backend.web.requests import Body, keyed, reply, services, takes
 
 bp = APIBlueprint("subscriptions", __name__, tag="Status")
@@ -92,7 +94,14 @@ def ask_to_stop(token: str) -> ResponseReturnValue:
 
 def ask_by_form() -> ResponseReturnValue:
     """The status page's form (checked for CSRF by the pages' blueprint)."""
-    _ask("mail", request.form.get("address", ""))
+    address = request.form.get("address", "")
+    try:
+        _ask("mail", address)
+    except Refused as refused:
+        if refused.refusal.code != "bad_address":
+            raise
+        parts, wrong = services(), refused.refusal.sentence
+        return status_page(status_seen(parts), history_if_seen(parts), address, wrong)
     return make_response(render_template("subscription.html", token="", state="asked"))
 
 
@@ -100,6 +109,7 @@ def _ask(channel: Channel, address: str) -> str | None:
     parts, book = services(), _book()
     if channel == "mail" and not parts.settings.smtp_url:
         raise refuse("no_mail", _("This platform sends no mail; use a webhook or look at the status page"))
+    address = subscribers.checked(channel, address, strangers=parts.settings.environment == "production")
     with parts.engine.begin() as connection:
         found, new = book.ask(connection, channel, address, language())
         if new:

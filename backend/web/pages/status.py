@@ -34,12 +34,15 @@ def waiting() -> str | None:
     return known.sentence
 
 
-def status_page(now: dict[str, Any], history: list[dict[str, Any]]) -> Response:
-    """The status for people."""
+def status_page(
+    now: dict[str, Any], history: list[dict[str, Any]], typed: str = "", wrong: str | None = None
+) -> Response:
+    """The status for people. `wrong`: what to do about the address that they `typed`."""
     names = {one["name"]: title(one["name"]) for one in now["components"]}
     mails = bool(services().settings.smtp_url)
-    page = render_template("status.html", now=now, titles=names, history=history, mails=mails)
-    return make_response(page, HTTPStatus.SERVICE_UNAVAILABLE if now["state"] == "down" else HTTPStatus.OK)
+    page = render_template("status.html", now=now, titles=names, history=history, mails=mails, typed=typed, wrong=wrong)
+    down = HTTPStatus.SERVICE_UNAVAILABLE if now["state"] == "down" else HTTPStatus.OK
+    return make_response(page, HTTPStatus.UNPROCESSABLE_ENTITY if wrong else down)
 
 
 def incident_page(incident: dict[str, Any]) -> Response:

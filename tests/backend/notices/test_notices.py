@@ -282,22 +282,6 @@ def test_operators_are_told_over_whatever_service_apprise_knows(services: Servic
     assert [f"/status/incidents/{number}" in body["message"] for body in hook.bodies()] == [True]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://127.0.0.1/x",
-        "https://localhost/x",
-        "https://10.1.2.3/",
-        "https://[::1]/",
-        "http://1.1.1.1/",
-        "https://169.254.169.254/latest",
-    ],
-)
-def test_strangers_cannot_send_us_to_our_own_network(url: str) -> None:
-    with pytest.raises(webhook.NotDeliveredError, match=r"not a public address|not https"):
-        webhook.post(url, bytes(32), "1", b"{}", 0.0, strangers=True)
-
-
 def test_from_fault_to_report_a_subscriber_hears_it_all(
     client: FlaskClient, services: Services, sending: Sending, post: Post, hook: Hook
 ) -> None:
@@ -322,8 +306,8 @@ def test_from_fault_to_report_a_subscriber_hears_it_all(
         assert chain is not None
         closed = incident_store.close(connection, chain, now_ms(connection) - CLOSE_AFTER_MS)
         enqueue(connection, [closed])
-    assert write_reports(services.engine) == 1
-    assert write_reports(services.engine) == 0
+    assert write_reports(services.engine, lambda: None) == 1
+    assert write_reports(services.engine, lambda: None) == 0
     work(services, sending)
     report = next(one for one in hook.bodies() if one["type"] == "incident.reported")["incident"]["report"]
     assert report["problems"] == []
