@@ -84,7 +84,9 @@ def verify(engine: Engine, node: Node, chain: int, newest: int | None = None) ->
 def verify_by_any(engine: Engine, nodes: Sequence[Node], newest: int) -> Verified | None:
     """`verify` by the first node that can be asked; none if none can, or no chain was seen yet."""
     chain = current_chain(engine)
-    for node in nodes if chain is not None else ():
+    if chain is None:
+        return None
+    for node in nodes:
         try:
             return verify(engine, node, chain.id, newest)
         except NodeError:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -298,7 +299,7 @@ class Arena:
             if opens:
                 wait_until(lambda: reader.shown_at, "an incident", GIVE_UP_SECONDS)
                 seen.opened_s = (reader.shown_at or 0) - began
-                told = lambda: self.subscriber.told_of_opening(began)  # noqa: E731 - said once
+                told = partial(self.subscriber.told_of_opening, began)
                 wait_until(told, "the subscriber to be told", GIVE_UP_SECONDS)
                 seen.told_s = (told() or 0) - began
             meanwhile()
@@ -326,7 +327,7 @@ class Arena:
 
     def _read_reports(self, incidents: list[int]) -> None:
         """Each incident has one, and it found nothing lost."""
-        reports = lambda: history.reports(self.engine, incidents)  # noqa: E731 - said once
+        reports = partial(history.reports, self.engine, incidents)
         wait_until(lambda: len(reports()) == len(incidents), "the reports", SETTLE_SECONDS)
         assert all(one["problems"] == [] for one in reports()), reports()
 
