@@ -21,7 +21,8 @@ from backend.chain.verify import Verified, verify_by_any
 from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.bundles import refresh
-from backend.db.engine import make_engine
+from backend.db.engine import make_engine, read
+from backend.db.restores import require_reconciled
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
@@ -34,7 +35,6 @@ from backend.notices.subscribers import Book, tidy
 from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
 from backend.ops.reports import COMPARED_OF_EVENT, write_reports
-from backend.ops.restore import require_reconciled
 from backend.ops.sensor_file import sensors_of
 from backend.ops.sensors import READ_EVERY_SECONDS, Ask, SensorHttp, read_sensors
 from backend.ops.watch import Watcher
@@ -69,7 +69,8 @@ def work() -> None:
     # People are told also while the standby is silent.
     telling = make_engine(settings.database_url, safe_commits=False, patience_seconds=TELLING_SECONDS)
     try:
-        require_reconciled(services.engine)
+        with read(services.engine) as connection:
+            require_reconciled(connection)  # said at once; the crew asks again before every round
         typer.echo(_("The worker runs."))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         book = Book(services.secret)

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, func, select, update
 
 from backend.db.engine import read
 from backend.db.models import Event, Stock, TicketClass
+from backend.db.restores import require_reconciled
 from backend.desk import audit
 from backend.desk.class_changes import bounds_of
 from backend.domain.event_file import MAX_HOLD_MINUTES, MAX_PER_ORDER
@@ -94,9 +95,11 @@ def edit_event(engine: Engine, secret: bytes, actor: str, slug: str, edit: Edit)
 
 
 def set_sales(engine: Engine, secret: bytes, actor: str, slug: str, *, paused: bool) -> bool:
-    """Pause or resume the sale; whether that was a change."""
+    """Pause or resume the sale; whether that was a change. Refuses (`not_reconciled`) to resume after a restore."""
     before, after = ("on_sale", "paused") if paused else ("paused", "on_sale")
     with engine.begin() as connection:
+        if not paused:
+            require_reconciled(connection)
         changing = update(Event).where(Event.slug == slug, Event.state == before)
         if connection.execute(changing.values(state=after)).rowcount != 1:
             return False

@@ -2,7 +2,8 @@
 
 Promises: a task that fails, hangs or waits for something that is away never stops another; it is tried again, after a
 pause that doubles up to a limit, and its failure is logged once, not at every try. Leadership is for thrift and order;
-what must not happen twice is kept by constraints and fences, whoever leads.
+what must not happen twice is kept by constraints and fences, whoever leads. No task runs on a restored database before
+it is reconciled, also when it was put back under a worker that runs.
 """
 
 import logging
@@ -15,6 +16,9 @@ from sqlalchemy import Engine
 
 from backend.chain import leases
 from backend.chain.leases import HeldLease, LeaseLostError
+from backend.db.engine import read
+from backend.db.restores import require_reconciled
+from backend.errors import Refused
 
 RENEW_SECONDS = leases.LEASE_SECONDS / 3
 FIRST_PAUSE_SECONDS = 0.5  # after a failure
@@ -72,12 +76,22 @@ class _Loop:
         self._release()
 
     def _round(self) -> float:
+        self._require_reconciled()
         now = time.monotonic()
         if self._held is None or now - self._renewed > RENEW_SECONDS:
             self._held, self._renewed = leases.take(self._engine, self._task.name, self._holder), now
         if self._held is None:
             return max(self._task.pause_seconds, RENEW_SECONDS / 3)  # another process leads
         return 0.0 if self._task.run(self._held) else self._task.pause_seconds
+
+    def _require_reconciled(self) -> None:
+        try:
+            with read(self._engine) as connection:
+                require_reconciled(connection)
+        except Refused:
+            self._release()  # for truestub reconcile
+            self._held = None
+            raise
 
     def _tell(self, error: Exception) -> None:
         text, now = f"{type(error).__name__}: {error}", time.monotonic()

@@ -19,11 +19,12 @@ from backend.chain.leases import HeldLease
 from backend.chain.rpc import Node
 from backend.db.engine import read
 from backend.db.models import Batch, Chain, Payment
+from backend.db.restores import waiting
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.ops.check import check_rows
 from backend.ops.recovered import Recovered, recover
-from backend.ops.restore import mark, note, unmark, waiting
+from backend.ops.restore import mark, note, unmark
 from backend.ops.unknown_events import unknown_events
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain_watch import watch_to_final

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from nacl.public import PrivateKey
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, select, update
 
 from backend.db.clock import now_ms
-from backend.db.engine import make_engine, read
+from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
 from backend.db.models import Event, Lease, Platform
-from backend.db.restores import Restore
+from backend.db.restores import Restore, waiting
 from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _
@@ -95,19 +95,6 @@ def unmark(connection: Connection) -> int:
     connection.execute(update(Platform).values(restored=None))
     connection.execute(update(Restore).where(Restore.done_ms.is_(None)).values(done_ms=now_ms(connection)))
     return count
-
-
-def waiting(connection: Connection) -> dict[str, Any] | None:
-    """What is known of a restore that waits for its reconciliation; none otherwise."""
-    found: dict[str, Any] | None = connection.scalar(select(Platform.restored))
-    return found
-
-
-def require_reconciled(engine: Engine) -> None:
-    """Refuse to work on a restored database."""
-    with read(engine) as connection:
-        if waiting(connection) is not None:
-            raise refuse("not_reconciled", _("This database was restored; run first: truestub reconcile"))
 
 
 def _same(unpacked: Path, keys: Path) -> bool:

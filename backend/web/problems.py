@@ -65,7 +65,7 @@ _STATUS = {
         *("already_paid", "hold_expired", "order_cancelled", "order_refunded", "order_not_paid", "payment_under_way"),
         *("payment_differs", "payment_too_late", "receipt_unreadable", "ticket_not_ready", "ticket_not_valid"),
         *("credential_withdrawn", "serials_exhausted", "wrong_binding_number", "wrong_epoch", "move_not_final"),
-        *("moves_closed", "not_transferable"),
+        *("moves_closed", "not_transferable", "not_reconciled"),
         *("bad_bundle", "bundle_version_taken", "log_forked", "log_gap", "no_mail"),
         *("refund_closed", "refund_by_organiser", "nothing_to_refund", "ticket_used", "event_is_over"),
         *(

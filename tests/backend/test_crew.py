@@ -1,16 +1,20 @@
 """A worker's tasks: one that fails never stops another, and one process at a time leads each."""
 
 import logging
+import time
 from threading import Event, Thread
 
 import pytest
 from sqlalchemy import Engine, update
 
+from backend.chain import leases
 from backend.chain.leases import LONGEST_LEASE_MS, HeldLease
 from backend.db.clock import now_ms
 from backend.db.models import Lease
 from backend.ops import crew
 from backend.ops.crew import Task, work
+from backend.ops.restore import mark, unmark
+from backend.sales.installation import ensure_platform
 from tests.support.installation import wait_until
 
 
@@ -61,6 +65,32 @@ def test_one_worker_leads_and_another_takes_over_when_it_stops(engine: Engine) -
     wait_until(lambda: second.runs, "the successor")
     stops[1].set()
     two.join(20)
+
+
+def test_a_database_restored_under_a_running_worker_is_left_alone_until_it_is_reconciled(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "LONGEST_PAUSE_SECONDS", 0.01)
+    with engine.begin() as connection:
+        ensure_platform(connection)
+    stop, task = Event(), Counting("t")
+    thread = started(engine, stop, "one", task)
+    try:
+        wait_until(lambda: task.runs, "the worker")
+        with engine.begin() as connection:
+            mark(connection, made_at=1)
+        wait_until(lambda: leases.take(engine, "t", "reconcile"), "the task to let go")
+        runs = task.runs
+        with engine.begin() as connection:
+            connection.execute(update(Lease).values(expires_ms=0))
+        time.sleep(20 * crew.LONGEST_PAUSE_SECONDS)
+        assert task.runs == runs
+        with engine.begin() as connection:
+            unmark(connection)
+        wait_until(lambda: task.runs > runs, "the worker to go on by itself")
+    finally:
+        stop.set()
+        thread.join(20)
 
 
 def test_a_leader_that_lost_its_lease_does_not_go_on(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

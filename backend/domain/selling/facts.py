@@ -36,6 +36,7 @@ class EventFacts:
     classes: tuple[ClassFacts, ...]
     sale_starts_ms: int | None = None
     max_per_buyer: int | None = None
+    restored: bool = False  # the database was put back and does not know yet what was sold since
 
 
 @dataclass(frozen=True, slots=True)

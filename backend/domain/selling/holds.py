@@ -133,7 +133,7 @@ def _not_on_sale(book: Book) -> No | None:
         return No("event_cancelled")
     if event.state == "over" or book.now_ms >= event.ends_ms:
         return No("event_over")
-    if event.state != "on_sale" or event.custody is None:
+    if event.state != "on_sale" or event.custody is None or event.restored:
         return No("not_on_sale")
     return None
 

@@ -16,11 +16,7 @@ def start_payment(book: Book, request: StartPayment) -> Outcome:
     order = book.orders.get(request.order_id)
     if order is None:
         return No("unknown_order")
-    if order.state != "held":
-        return No(STATE_REFUSALS[order.state])
-    if book.now_ms >= order.hold_expires_ms:
-        return No("hold_expired")
-    refusal = No("payment_under_way") if has_open_payment(book, order) else _over_buyers_limit(book, order, request)
+    refusal = _not_payable(book, order) or _over_buyers_limit(book, order, request)
     if refusal is not None:
         return refusal
     started = Started(
@@ -30,6 +26,16 @@ def start_payment(book: Book, request: StartPayment) -> Outcome:
     book.payments[request.payment_id] = PaymentFacts(request.payment_id, order.id, "started", provider=request.provider)
     book.keys[request.key.scope, request.key.digest] = KeyFacts(request.key.request_hash, request.payment_id)
     return started
+
+
+def _not_payable(book: Book, order: OrderFacts) -> No | None:
+    if book.event.restored:
+        return No("not_on_sale")  # the place may have been sold to somebody else since
+    if order.state != "held":
+        return No(STATE_REFUSALS[order.state])
+    if book.now_ms >= order.hold_expires_ms:
+        return No("hold_expired")
+    return No("payment_under_way") if has_open_payment(book, order) else None
 
 
 def _over_buyers_limit(book: Book, order: OrderFacts, request: StartPayment) -> No | None:

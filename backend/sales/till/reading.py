@@ -34,7 +34,8 @@ _STOCK = """
 SELECT c.number, c.code, c.zone, c.price_minor, c.seated, s.capacity, s.held, s.sold, e.state, e.currency,
        (SELECT min(w.quantity) FROM waiting_list w WHERE w.event_id = s.event_id AND w.class_number = s.class_number
         AND w.state = 'waiting') AS least_wanted, e.max_per_order, e.hold_seconds, e.ends_ms, e.custody_address,
-       e.sale_starts_ms, e.max_per_buyer
+       e.sale_starts_ms, e.max_per_buyer,
+       EXISTS (SELECT 1 FROM platform p WHERE p.id = 1 AND p.restored IS NOT NULL) AS restored
 FROM stock s
 JOIN ticket_classes c ON c.event_id = s.event_id AND c.number = s.class_number
 JOIN events e ON e.id = s.event_id
@@ -88,7 +89,9 @@ def read_all(connection: Connection, event_id: UUID, requests: Sequence[Request]
 def _event_of(event_id: UUID, rows: Sequence[Sequence[Any]]) -> EventFacts | None:
     if not rows:
         return None
-    state, currency, _least_wanted, max_per_order, hold_seconds, ends_ms, custody, starts_ms, per_buyer = rows[0][8:]
+    (state, currency, _least_wanted, max_per_order, hold_seconds, ends_ms, custody, starts_ms, per_buyer, restored) = (
+        rows[0][8:]
+    )
     return EventFacts(
         id=event_id,
         state=state,
@@ -102,6 +105,7 @@ def _event_of(event_id: UUID, rows: Sequence[Sequence[Any]]) -> EventFacts | Non
         ),
         sale_starts_ms=starts_ms,
         max_per_buyer=per_buyer,
+        restored=bool(restored),
     )
 
 

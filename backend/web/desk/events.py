@@ -136,8 +136,11 @@ def resume(slug: str) -> ResponseReturnValue:
 def _set_sales(slug: str, *, paused: bool) -> ResponseReturnValue:
     parts = services()
     found = desk_event(parts.engine, slug)
-    if not set_sales(parts.engine, parts.secret, signed().name, slug, paused=paused):
-        flash(_("%s is not in a state to do this") % found["name"])
+    try:
+        if not set_sales(parts.engine, parts.secret, signed().name, slug, paused=paused):
+            flash(_("%s is not in a state to do this") % found["name"])
+    except Refused as refused:
+        flash(refused.refusal.sentence)
     return see_other(f"/desk/events/{slug}")
 
 
