@@ -4,37 +4,22 @@ Every setting is listed in `Settings`; an unknown `TRUESTUB_` variable is refuse
 name, and a setting that silently does nothing is worse than one that stops the start.
 """
 
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.errors import SettingError
 from backend.i18n import gettext as _
+from backend.setting_values import PREFIX, Network, Reader, TokenSetting
 
-PREFIX = "TRUESTUB_"
 DEFAULT_DATA_DIR = "truestub-data"
 STRIPE_API = "https://api.stripe.com"
 MAX_LIMIT = 1_000_000_000  # of what one address may do; more than anybody can
-MAX_UNITS_PER_MINOR = 2**62  # of a token; the contract's own limit is 2**72
-MAX_URL = 2_000  # characters
-_ADDRESS = re.compile(r"[!-~]+")  # no blank, no control character; other letters are percent-encoded or punycode
-_TOKEN = re.compile(r"(?P<currency>[A-Z]{3})=(?:native|0x(?P<address>[0-9a-fA-F]{40})):(?P<units>[0-9]{1,20})")
-
-
-Network = IPv4Network | IPv6Network
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSetting:
-    """What stands for a currency on the chain: an ERC-20's address, or 20 zero bytes for the native coin."""
-
-    currency: str
-    token: bytes
-    units_per_minor: int
+MIN_TOKEN = 16  # characters of a token that nobody guesses
+MAX_TERMS = 20  # characters of a version's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,41 +73,42 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             raise SettingError(name, _("is not a setting; look for a typing error, or unset it"))
-    get = _Reader(environ)
+    get = Reader(environ)
     environment = get.choice("ENVIRONMENT", "development", ("production", "development"))
     production = environment == "production"
-    data_dir = Path(get.text("DATA_DIR", None if production else DEFAULT_DATA_DIR)).resolve()
+    data_dir = get.folder("DATA_DIR", None if production else DEFAULT_DATA_DIR)
     settings = Settings(
         data_dir=data_dir,
         database_url=get.database_url("DATABASE_URL", None if production else f"sqlite:///{data_dir}/truestub.sqlite"),
-        public_url=get.url("PUBLIC_URL", None if production else "http://127.0.0.1:8080"),
-        web_host=get.text("WEB_HOST", "127.0.0.1"),
+        public_url=get.origin("PUBLIC_URL", None if production else "http://127.0.0.1:8080"),
+        web_host=get.host("WEB_HOST", "127.0.0.1"),
         web_port=get.whole("WEB_PORT", 8080, 0, 65535),
         trusted_proxies=get.networks("TRUSTED_PROXIES"),
         holds_per_second=get.whole("HOLDS_PER_SECOND", 60, 1, MAX_LIMIT),
         unpaid_holds=get.whole("UNPAID_HOLDS", 300, 1, MAX_LIMIT),
         places_per_hour=get.whole("PLACES_PER_HOUR", 300, 1, MAX_LIMIT),
         lookups_per_hour=get.whole("LOOKUPS_PER_HOUR", 300, 1, MAX_LIMIT),
-        node_urls=tuple(get.url_value("NODE_URLS", part) for part in get.text("NODE_URLS", "").split(",") if part),
+        node_urls=get.urls("NODE_URLS"),
         chain_id=get.whole("CHAIN_ID", 31337, 1, 2**53),
         finality_blocks=get.whole("FINALITY_BLOCKS", 12, 1, 10_000),
         development_chain=get.flag("DEVELOPMENT_CHAIN", not production),
         batch_wait_seconds=get.whole("BATCH_WAIT_SECONDS", 60, 0, 3600),
         sandbox_payments=get.flag("SANDBOX_PAYMENTS", not production),
-        stripe_key=get.text("STRIPE_KEY", "").strip(),
-        stripe_webhook_secret=get.text("STRIPE_WEBHOOK_SECRET", "").strip(),
+        stripe_key=get.secret("STRIPE_KEY"),
+        stripe_webhook_secret=get.secret("STRIPE_WEBHOOK_SECRET"),
         stripe_api_url=get.url("STRIPE_API_URL", STRIPE_API),
-        stripe_pages=get.url("STRIPE_PAGES", "https://checkout.stripe.com"),
+        stripe_pages=get.origin("STRIPE_PAGES", "https://checkout.stripe.com"),
         chain_tokens=get.chain_tokens("CHAIN_TOKENS"),
         smtp_url=get.smtp_url("SMTP_URL"),
-        mail_from=get.text("MAIL_FROM", "truestub@localhost"),
-        alert_urls=tuple(part.strip() for part in get.text("ALERT_URLS", "").split(",") if part.strip()),
-        metrics_token=get.text("METRICS_TOKEN", ""),
-        terms_version=get.text("TERMS_VERSION", "1")[:20],
+        mail_from=get.sender("MAIL_FROM", "truestub@localhost"),
+        alert_urls=get.services("ALERT_URLS"),
+        metrics_token=get.secret("METRICS_TOKEN", MIN_TOKEN),
+        terms_version=get.words("TERMS_VERSION", "1", MAX_TERMS),
         keep_personal_days=get.whole("KEEP_PERSONAL_DAYS", 180, 1, 3650),
         environment=environment,
-        kill_at=get.text("KILL_AT", ""),
+        kill_at=get.kill_at("KILL_AT"),
     )
+    _check_database_folder(settings)
     _check_stripe(settings, production=production)
     if production:
         _refuse_unsafe(settings)
@@ -135,15 +121,12 @@ def require_private(path: Path) -> None:
         raise SettingError(str(path), _("may be read by others; run chmod go-rwx on it"))
 
 
-def is_web_address(value: str) -> bool:
-    """Whether it is the address of an HTTP server that could be asked."""
-    if len(value) > MAX_URL or not _ADDRESS.fullmatch(value):
-        return False
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
-        return False
+def _check_database_folder(settings: Settings) -> None:
+    """SQLite makes its file, but no folder; `truestub init` makes the data folder."""
+    if settings.database_url.startswith("sqlite:///"):
+        folder = Path(settings.database_url.removeprefix("sqlite:///")).resolve().parent
+        if folder != settings.data_dir and not folder.is_dir():
+            raise SettingError(PREFIX + "DATABASE_URL", _("names a folder that is not there; make it first"))
 
 
 def _check_stripe(settings: Settings, *, production: bool) -> None:
@@ -193,76 +176,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-class _Reader:
-    """Typed look-ups that name the setting they fail on."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str, default: str | None) -> str:
-        value = self._environ.get(PREFIX + name, default)
-        if value is None:
-            raise SettingError(PREFIX + name, _("is missing; set it in the environment"))
-        return value
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name, default)
-        if value not in allowed:
-            raise SettingError(PREFIX + name, _("must be one of: %s") % ", ".join(allowed))
-        return value
-
-    def flag(self, name: str, default: bool) -> bool:
-        return self.choice(name, "1" if default else "0", ("0", "1")) == "1"
-
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.text(name, str(default))
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
-            raise SettingError(
-                PREFIX + name, _("must be a whole number from %(low)d to %(high)d") % {"low": low, "high": high}
-            )
-        return int(value)
-
-    def url(self, name: str, default: str | None) -> str:
-        return self.url_value(name, self.text(name, default))
-
-    def url_value(self, name: str, value: str) -> str:
-        if not is_web_address(value.strip()):
-            raise SettingError(PREFIX + name, _("must be an address that begins with http:// or https://"))
-        return value.strip().rstrip("/")
-
-    def networks(self, name: str) -> tuple[Network, ...]:
-        """`10.0.0.0/8,::1`: addresses and networks."""
-        try:
-            return tuple(ip_network(part.strip()) for part in self.text(name, "").split(",") if part.strip())
-        except ValueError:
-            raise SettingError(
-                PREFIX + name, _("must be addresses or networks, such as 127.0.0.1,10.0.0.0/8")
-            ) from None
-
-    def chain_tokens(self, name: str) -> tuple[TokenSetting, ...]:
-        """`EUR=native:400000000000,USD=0x...:10000`: currency, token, its units for one minor unit."""
-        found = []
-        for part in self.text(name, "").replace(" ", "").split(","):
-            if not part:
-                continue
-            match = _TOKEN.fullmatch(part)
-            units = int(match["units"]) if match else 0
-            if match is None or not 0 < units <= MAX_UNITS_PER_MINOR:
-                raise SettingError(PREFIX + name, _("must look like EUR=native:400000000000,USD=0x<address>:10000"))
-            address = match["address"]
-            found.append(TokenSetting(match["currency"], bytes.fromhex(address) if address else bytes(20), units))
-        return tuple(found)
-
-    def smtp_url(self, name: str) -> str:
-        value = self.text(name, "")
-        if value and not (value.startswith(("smtp://", "smtps://")) and urlsplit(value).hostname):
-            raise SettingError(PREFIX + name, _("must be an address that begins with smtp:// or smtps://"))
-        return value
-
-    def database_url(self, name: str, default: str | None) -> str:
-        value = self.text(name, default)
-        if not value.startswith(("sqlite:///", "postgresql://")):
-            raise SettingError(PREFIX + name, _("must begin with sqlite:/// or postgresql://"))
-        return value

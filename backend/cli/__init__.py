@@ -1,7 +1,7 @@
 """`truestub`: the operator's command line. Each command lives in a module of this folder and says what it did.
 
 Output for people goes to standard output; errors go to standard error as `code: sentence`. Exit codes: 0 done, 1 not
-done, 2 wrong usage, 130 interrupted.
+done, 2 wrong usage or a setting that can't work, 130 interrupted.
 """
 
 import errno
@@ -20,7 +20,8 @@ from backend.db.failures import failure_of
 from backend.errors import Refused, SettingError
 from backend.i18n import gettext as _
 from backend.ops.disk import is_full
-from backend.settings import DEFAULT_DATA_DIR, PREFIX
+from backend.setting_values import PREFIX
+from backend.settings import DEFAULT_DATA_DIR
 
 COMMANDS = (
     "init",
@@ -91,7 +92,8 @@ def _say(error: Exception) -> int | None:
         case Refused():
             number = _fail(error.refusal.code, error.refusal.sentence)
         case SettingError():
-            number = _fail(error.code, f"{error.name} {error.sentence}")
+            _fail(error.code, f"{error.name} {error.sentence}")
+            number = EXIT_USAGE
         case OperationalError() | sqlite3.Error():
             number = _database(error)
         case OSError():

@@ -26,6 +26,7 @@ from backend.db.restores import require_reconciled
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
+from backend.notices.operators import services_of
 from backend.notices.order_outbox import LETTER, release_receipts
 from backend.notices.order_sending import OrderSending
 from backend.notices.outage import OutageTeller
@@ -36,7 +37,7 @@ from backend.ops.crew import Task
 from backend.ops.crew import work as run_tasks
 from backend.ops.reports import COMPARED_OF_EVENT, write_reports
 from backend.ops.sensor_file import sensors_of
-from backend.ops.sensors import READ_EVERY_SECONDS, Ask, SensorHttp, read_sensors
+from backend.ops.sensors import READ_EVERY_SECONDS, SensorHttp, read_sensors
 from backend.ops.watch import Watcher
 from backend.privacy.rights import erase_due
 from backend.sales.calling_off import give_back_cancelled
@@ -59,13 +60,16 @@ WORK_NICENESS = 5  # where a sale wants the same core, the buyer comes first (do
 def work() -> None:
     """Do the platform's work in the background until stopped. Any number of workers may run; one leads each task."""
     settings = settings_from(os.environ)
+    sensors = sensors_of(settings.data_dir)
+    if settings.alert_urls:
+        services_of(settings.alert_urls)
     require_current_schema(settings)
     os.nice(WORK_NICENESS)
     configure_logs("work")
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())
-    services, transport, sensors = wire(settings, patience_seconds=PATIENCE_SECONDS), Transport(), SensorHttp()
+    services, transport, http = wire(settings, patience_seconds=PATIENCE_SECONDS), Transport(), SensorHttp()
     # People are told also while the standby is silent.
     telling = make_engine(settings.database_url, safe_commits=False, patience_seconds=TELLING_SECONDS)
     try:
@@ -89,16 +93,17 @@ def work() -> None:
         nodes = [Node(url, transport) for url in settings.node_urls]
         tellers = (telling, telling_tasks(telling, sending.send, nodes), holder, stop)
         Thread(target=run_tasks, args=tellers, name="telling", daemon=True).start()
-        run_tasks(services.engine, tasks_of(services, nodes, sensors.ask), holder, stop)
+        sense = Task("sensors", READ_EVERY_SECONDS, lambda _held: read_sensors(services.engine, sensors, http.ask))
+        run_tasks(services.engine, [*tasks_of(services, nodes), sense], holder, stop)
     finally:
-        sensors.close()
+        http.close()
         transport.close()
         telling.dispose()
         services.close()
 
 
-def tasks_of(services: Services, nodes: Sequence[Node], ask_sensor: Ask) -> list[Task]:
-    """Everything a worker does."""
+def tasks_of(services: Services, nodes: Sequence[Node]) -> list[Task]:
+    """What a worker does with rows, payments and the chain."""
     settings, engine = services.settings, services.engine
     tasks = [
         Task("batcher", 0.25, lambda _held: close_batches(engine, _wait_seconds(settings))),
@@ -111,11 +116,9 @@ def tasks_of(services: Services, nodes: Sequence[Node], ask_sensor: Ask) -> list
         Task("keys", 5.0, lambda _held: mirror_keys(engine)),
         Task("bundles", 1.0, lambda _held: refresh(engine, services.signer)),
     ]
-    sensors = sensors_of(settings.data_dir)
     tasks += [
         Task("privacy", 3600.0, lambda _held: erase_due(engine, services.secret)),
         Task("forget", 600.0, lambda _held: tidy(engine)),
-        Task("sensors", READ_EVERY_SECONDS, lambda _held: read_sensors(engine, sensors, ask_sensor)),
     ]
     bank = services.bank
     if bank is not None:

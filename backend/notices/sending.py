@@ -14,6 +14,7 @@ from backend.db.models import IncidentNote
 from backend.i18n import set_language
 from backend.notices import mail, subscribers, webhook
 from backend.notices.letters import Letter, confirm_letter, database_letter, incident_letter
+from backend.notices.operators import services_of
 from backend.notices.order_outbox import LETTER
 from backend.notices.order_sending import OrderSending
 from backend.notices.outbox import ALERT, CONFIRM, Item, NotSentError
@@ -93,12 +94,8 @@ class Sending:
 
     def alert(self, letter: Letter) -> None:
         """Tell the operators over every service that is configured; raises `NotSentError` if one did not take it."""
-        import apprise  # noqa: PLC0415 - takes half a second, which few processes need
-
-        services = apprise.Apprise()
-        for url in self._settings.alert_urls:
-            services.add(url)
-        if self._settings.alert_urls and not services.notify(title=letter.subject, body=letter.text):
+        urls = self._settings.alert_urls
+        if urls and not services_of(urls).notify(title=letter.subject, body=letter.text):
             raise NotSentError("a service did not take the alert")
 
     def alarm_of_database(self, failure: Failure) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from backend.errors import SettingError
 from backend.i18n import gettext as _
-from backend.settings import is_web_address
+from backend.setting_values import is_url
 
 FILE = "sensors.toml"
 MAX_SENSORS = 64
@@ -69,7 +69,7 @@ def _sensor(told: Any) -> Sensor:  # noqa: ANN401 - what a TOML file may hold
     if not 0 < len(name) <= MAX_NAME or len(unit) > MAX_UNIT:
         words = {"name": MAX_NAME, "unit": MAX_UNIT}
         raise _bad(_("must have names of 1 to %(name)d characters and units of at most %(unit)d") % words)
-    if not is_web_address(str(told["url"])):
+    if not is_url(str(told["url"]), "http", "https"):
         raise _bad(_('must give "%s" a url that begins with http:// or https://') % name)
     low, high = told.get("low"), told.get("high")
     limits = [one for one in (low, high) if one is not None]

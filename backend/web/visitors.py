@@ -13,7 +13,8 @@ from flask import Flask, current_app, request
 from backend.clock import Clock
 from backend.errors import refuse
 from backend.i18n import gettext as _
-from backend.settings import Network, Settings
+from backend.setting_values import Network
+from backend.settings import Settings
 from backend.web.limits import Buckets, Rate, UnpaidHolds
 
 BURST_SECONDS = 10  # of orders may come at once: a lecture hall behind one address, when a sale begins
