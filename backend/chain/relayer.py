@@ -47,6 +47,7 @@ MAX_IN_FLIGHT = 64  # transactions signed and not yet mined; more would only age
 SENT_AT_ONCE = 64
 RESEND_SECONDS = 10  # a node that took a transaction and did not mine it gets it again
 BUMP_SECONDS = 30  # then it is offered more
+REBID_SECONDS = 5  # and sooner where it is refused as underpriced, but not at every refusal
 DISPLACED_SECONDS = 30  # after which a nonce that is used up without us is taken to be somebody else's
 FILL_GAS = 21_000
 
@@ -214,8 +215,10 @@ class Relayer:
                 return
             # Counted from when a node took it, anew after a rewind: what was lost is sent again as it was.
             job = attempts.job_at(connection, account, mined)
-            waited = now_ms(connection) - max(job.changed_ms, stuck.signed_ms) if job.state == "sent" else 0
-        if waited < BUMP_SECONDS * 1000 and stuck.error != Verdict.UNDERPRICED.value:
+            now = now_ms(connection)
+            waited = now - max(job.changed_ms, stuck.signed_ms) if job.state == "sent" else 0
+        refused = stuck.error == Verdict.UNDERPRICED.value and now - stuck.signed_ms >= REBID_SECONDS * 1000
+        if waited < BUMP_SECONDS * 1000 and not refused:
             return
         fees = bumped_fees(Fees(stuck.max_fee, stuck.priority_fee), base_fee)
         if fees is None:

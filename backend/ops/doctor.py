@@ -154,7 +154,7 @@ def _outbox(engine: Engine) -> Finding:
         ).one_or_none()
     if refused is not None:
         words = {"job": refused.id, "error": refused.error}
-        do = _("An account without its role or funds is the usual reason; see docs/runbooks/mempool-stuck.md")
+        do = _("An account without its role or funds is the usual reason; see docs/runbooks/chain-refuses.md")
         return Finding("chain", "look", _("Job %(job)d is held up: %(error)s") % words, do)
     if failed:
         return Finding("outbox", "look", _("%d messages were given up") % failed, _("Look at the log of truestub work"))

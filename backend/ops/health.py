@@ -113,8 +113,9 @@ def _minting(now: Readings, *, sells: bool) -> Health:
     facts = {"waiting": now.mints_queued, "sells": int(sells)}
     if sells and now.worker_gone_ms is not None and now.at_ms - now.worker_gone_ms > WORKER_GONE_MS:
         return Health("minting", "waits", "no_worker", facts, now.worker_gone_ms)
-    if now.trouble is not None:
-        return Health("minting", "waits", now.trouble, facts, now.trouble_since_ms)
+    found, since = (now.trouble, now.trouble_since_ms) if now.trouble is not None else (now.stuck, now.stuck_since_ms)
+    if found is not None:
+        return Health("minting", "waits", found, facts, since)
     if now.index_block is None:
         return Health("minting", "waits", "no_node_yet", facts)
     if now.mints_behind:

@@ -113,6 +113,10 @@ _WHY: dict[str, Callable[[], str]] = {
     "no_node_yet": lambda: _("Minting waits: no chain node has been seen yet."),
     "no_worker": lambda: _("Minting waits: our worker does not run."),
     "catching_up": lambda: _("The chain is back; what waited is being minted."),
+    "stuck": lambda: _("Minting waits: the chain has our transactions and puts none of them into a block."),
+    "unfunded": lambda: _("Minting waits: our account on the chain can't pay its fees; an operator must send funds."),
+    "underpriced": lambda: _("Minting waits: the chain asks for higher fees, and we are offering more."),
+    "refused": lambda: _("Minting waits: the chain refuses what we send; an operator must look at it."),
     "late": lambda: _("Minting is slower than it should be."),
 }
 

@@ -14,6 +14,7 @@ from statistics import median
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from backend.chain.stuck import what_is_stuck
 from backend.credentials.unix_address import unix_address
 from backend.db.clock import now_ms
 from backend.db.models import (
@@ -67,6 +68,8 @@ class Readings:
     trouble: str | None = None  # the oldest open diagnosis of the node (backend.chain.diagnosis)
     trouble_since_ms: int | None = None
     trouble_over_ms: int | None = None  # when the last one passed
+    stuck: str | None = None  # why nothing of ours gets onto the chain though its node answers (backend.chain.stuck)
+    stuck_since_ms: int | None = None
     mints_queued: int = 0  # tickets
     mints_behind: int = 0  # of these, tickets that have waited since before the last trouble passed
     mints_oldest_ms: int | None = None  # since when the oldest closed batch waits
@@ -118,6 +121,8 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     waiting = and_(ChainJob.kind == "mint", ChainJob.state.in_(NOT_ON_CHAIN))
     minted = and_(ChainJob.kind == "mint", ChainJob.state.not_in(NOT_ON_CHAIN))
     tickets = func.coalesce(func.sum(ChainJob.tickets), 0)
+    block_ms = _block_ms(connection, index.id) if index else ASSUMED_BLOCK_MS
+    stuck = what_is_stuck(connection, now, block_ms, over or 0)
     old = SensorReading.read_ms < now - OLD_SENSOR_MS
     since = func.coalesce(SensorReading.outside_ms, SensorReading.read_ms)
     sensor = connection.execute(
@@ -142,13 +147,15 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         trouble=troubles[0].kind if troubles else None,
         trouble_since_ms=troubles[0].opened_ms if troubles else None,
         trouble_over_ms=over,
+        stuck=stuck.cause if stuck else None,
+        stuck_since_ms=stuck.since_ms if stuck else None,
         mints_queued=mints_queued(connection),
         mints_behind=int(connection.scalar(select(tickets).where(waiting, ChainJob.created_ms < (over or 0))) or 0),
         mints_oldest_ms=connection.scalar(select(func.min(ChainJob.created_ms)).where(waiting)),
         minted=int(connection.scalar(select(tickets).where(minted)) or 0),
         index_block=index.cursor_number if index else None,
         index_seen_ms=index.seen_ms if index else None,
-        block_ms=_block_ms(connection, index.id) if index else ASSUMED_BLOCK_MS,
+        block_ms=block_ms,
         worker_gone_ms=_worker_gone(connection, now),
         bundle_oldest_ms=_oldest_bundle(connection, now),
         free_bytes=free,

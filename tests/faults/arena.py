@@ -158,11 +158,15 @@ class Arena:
     @contextmanager
     def without_blocks(self) -> Iterator[None]:
         """The node takes transactions and makes no block."""
-        self.rpc("evm_setIntervalMining", 0)
+        self.make_blocks(0)
         try:
             yield
         finally:
-            self.rpc("evm_setIntervalMining", 1)
+            self.make_blocks(1)
+
+    def make_blocks(self, seconds: int) -> None:
+        """A block every so many seconds; 0: none."""
+        self.rpc("evm_setIntervalMining", seconds)
 
     # --- buyers -------------------------------------------------------------------------------------------------------
 

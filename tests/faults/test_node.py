@@ -182,7 +182,7 @@ def test_nonce_too_low(arena: Arena, seen: Seen) -> None:
 
 @pytest.mark.faults(
     row="transaction: underpriced",
-    short=CHAIN + "test_relayer.py::test_an_underpriced_transaction_is_offered_more_at_once",
+    short=CHAIN + "test_relayer.py::test_an_underpriced_transaction_is_offered_more_and_not_at_every_refusal",
 )
 def test_underpriced(arena: Arena, seen: Seen) -> None:
     with arena.without_blocks():
@@ -198,10 +198,21 @@ def test_underpriced(arena: Arena, seen: Seen) -> None:
     short=CHAIN + "test_relayer.py::test_a_stuck_transaction_is_offered_more_on_the_same_nonce",
 )
 def test_stuck(arena: Arena, seen: Seen) -> None:
-    with arena.without_blocks():
-        sell_until_sent(arena, seen)
-        time.sleep(12)  # longer than it takes to send again
-    arena.row(seen, lambda: None, lambda: None, opens=False)
+    """No block is made any more; it is told although the node answers all the time."""
+    arena.row(seen, partial(arena.make_blocks, 0), partial(arena.make_blocks, 1))
+
+
+@pytest.mark.faults(
+    row="transaction: account without funds",
+    short=CHAIN + "test_stuck.py::test_an_account_without_funds_is_told_until_it_has_some",
+)
+def test_unfunded(arena: Arena, seen: Seen) -> None:
+    had = arena.rpc("eth_getBalance", ISSUER, "latest")
+    arena.row(
+        seen,
+        partial(arena.rpc, "anvil_setBalance", ISSUER, "0x0"),
+        partial(arena.rpc, "anvil_setBalance", ISSUER, had),
+    )
 
 
 @pytest.mark.faults(

@@ -3,19 +3,24 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.faults import test_database, test_kills, test_node, test_ours
 
+MODULES = (test_database, test_kills, test_node, test_ours)
 
-@pytest.mark.parametrize("module", [test_database, test_kills, test_node, test_ours], ids=lambda one: one.__name__)
-def test_every_row_names_a_short_form_that_exists(module: object) -> None:
-    rows = [
+
+def fault_rows() -> list[dict[str, str]]:
+    """Every row of the table: its name and its short form."""
+    return [
         mark.kwargs
+        for module in MODULES
         for test in vars(module).values()
         for mark in getattr(test, "pytestmark", [])
         if getattr(mark, "name", "") == "faults"
     ]
+
+
+def test_every_row_names_a_short_form_that_exists() -> None:
+    rows = fault_rows()
     assert rows
     for row in rows:
         file, _, name = row["short"].partition("::")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from backend.chain import relayer as relayer_module
 from backend.chain.deploy import Slot
@@ -219,9 +219,10 @@ def test_a_stuck_transaction_is_offered_more_on_the_same_nonce(
     assert len({nonce for nonce, _ in attempts}) == 1
 
 
-def test_an_underpriced_transaction_is_offered_more_at_once(
+def test_an_underpriced_transaction_is_offered_more_and_not_at_every_refusal(
     engine: Engine, anvil: ChainNode, relayer: Relayer, held: HeldLease
 ) -> None:
+    """A node that goes on refusing must not drive our bid up to the limit within seconds."""
     anvil.call("evm_setIntervalMining", 0)
     anvil.call("anvil_setNextBlockBaseFeePerGas", "0x1")
     anvil.mine()
@@ -234,10 +235,26 @@ def test_an_underpriced_transaction_is_offered_more_at_once(
     anvil.call("anvil_setNextBlockBaseFeePerGas", hex(dear))
     with engine.begin() as connection:
         connection.execute(update(ChainAttempt).values(accepted_ms=None))
-    relayer.step(held)
-    relayer.step(held)
+    for _ in range(5):
+        relayer.step(held)
+    assert bids(engine) == 1
+    age_bids(engine)
+    for _ in range(5):
+        relayer.step(held)
+    assert bids(engine) == 2
     anvil.mine()
     wait_for(anvil, "a")
+
+
+def bids(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(ChainAttempt)) or 0
+
+
+def age_bids(engine: Engine) -> None:
+    with engine.begin() as connection:
+        past = ChainAttempt.signed_ms - relayer_module.REBID_SECONDS * 1000
+        connection.execute(update(ChainAttempt).values(signed_ms=past))
 
 
 def test_an_account_without_funds_is_in_the_log_once_in_a_sentence(

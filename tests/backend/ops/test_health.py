@@ -1,9 +1,11 @@
 """From readings to health: what fails, what it drags along, and what is said."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from backend.chain.stuck import Cause
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES
 from backend.ops.health import LATE_BUNDLE_MS, LATE_MINT_MS, QUIET_INDEX_MS, WORKER_GONE_MS, judge
 from backend.ops.health_words import sentence
@@ -33,6 +35,7 @@ def test_a_well_platform_has_no_trouble() -> None:
             {"minting": ("waits", "reorganised"), "node": ("waits", "reorganised")},
         ),
         (replace(WELL, mints_behind=7, trouble_over_ms=NOW), {"minting": ("waits", "catching_up")}),
+        (replace(WELL, stuck="unfunded", stuck_since_ms=NOW, mints_behind=7), {"minting": ("waits", "unfunded")}),
         (replace(WELL, mints_oldest_ms=NOW - LATE_MINT_MS - 1), {"minting": ("waits", "late")}),
         (replace(WELL, mints_oldest_ms=NOW - LATE_MINT_MS), {}),
         (replace(WELL, worker_gone_ms=NOW - WORKER_GONE_MS - 1), {"minting": ("waits", "no_worker")}),
@@ -92,6 +95,7 @@ def test_every_cause_has_words_in_both_languages(monkeypatch: pytest.MonkeyPatch
             refunds_failed=2,
         ),
         replace(WELL, index_block=None),
+        *[replace(WELL, stuck=cause) for cause in get_args(Cause)],
         *[replace(WELL, unwritable=kind) for kind in ("storage_full", "read_only", "unreachable")],
         replace(WELL, embedded=True, free_bytes=1),
         replace(WELL, commits_wait_ms=1),
