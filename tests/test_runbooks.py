@@ -16,6 +16,7 @@ from tests.faults.test_short_forms import fault_rows
 TOP = Path(__file__).parent.parent
 RUNBOOKS = TOP / "docs" / "runbooks"
 PAGES = sorted([*RUNBOOKS.glob("*.md"), *(TOP / "docs" / "operating").glob("*.md")])
+UNITS = sorted((TOP / "docs" / "operating" / "systemd").glob("*.service"))
 RUNBOOK_OF = {  # by the row of the fault table
     "database: SIGKILL under load": "database-down",
     "database: restarted under load": "database-down",
@@ -116,6 +117,13 @@ def test_every_command_in_it_exists(program: Any, page: Path) -> None:
     if page.parent == RUNBOOKS and page.stem != "README":
         assert found, "a runbook without a command helps nobody"
         assert "**What to do.**\n1. " in text
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_what_a_timer_starts_is_a_command_that_exists(program: Any, unit: Path) -> None:
+    (line,) = re.findall(r"^ExecStart=/usr/bin/env (truestub .*)$", unit.read_text(), re.MULTILINE)
+    assert misuse(program, line) is None
+    assert "OnCalendar=" in unit.with_suffix(".timer").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)

@@ -11,9 +11,11 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey
 
 from backend.credentials.private_files import create_private, read_private
+from backend.db.upkeep import BACKUP
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.backup import KEEP, make_backup
+from backend.ops.upkeep import booked
 from backend.settings import Settings, settings_from
 
 PUBLIC_FILE = "backup-public-key"  # in the data folder; the private one is kept elsewhere
@@ -32,7 +34,8 @@ def backup(
     if context.invoked_subcommand is not None:
         return
     settings = settings_from(os.environ)
-    made = make_backup(settings, backup_folder(settings, to), _public_key(settings), time.time(), keep)
+    with booked(settings, BACKUP, typer.echo):
+        made = make_backup(settings, backup_folder(settings, to), _public_key(settings), time.time(), keep)
     typer.echo(_("%(file)s, %(size)d bytes") % {"file": made.file, "size": made.size_bytes})
 
 

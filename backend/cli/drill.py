@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from backend.cli.backup import backup_folder, read_key
+from backend.db.upkeep import DRILL
 from backend.i18n import gettext as _
 from backend.ops.drill import drill as try_it
 from backend.ops.drill import newest_backup
+from backend.ops.upkeep import booked
 from backend.settings import settings_from
 
 
@@ -23,11 +25,13 @@ def drill(
 ) -> None:
     """Restore a backup into a scratch place and check every promise; exit code 1 if one is broken."""
     settings = settings_from(os.environ)
-    found = try_it(file or newest_backup(backup_folder(settings, folder)), read_key(key), settings.data_dir, scratch)
+    with booked(settings, DRILL, typer.echo) as problems:
+        newest = file or newest_backup(backup_folder(settings, folder))
+        found = try_it(newest, read_key(key), settings.data_dir, scratch)
+        problems.extend(found.checked.problems)
     counts = "  ".join(f"{name} {count}" for name, count in found.checked.counts.items())
     typer.echo(f"{found.file.name}: {counts}")
-    for problem in found.checked.problems:
+    for problem in problems:
         typer.echo(problem)
-    broken = bool(found.checked.problems)
-    typer.echo(_("A promise is broken; see above.") if broken else _("This backup is whole: every promise holds."))
-    raise typer.Exit(1 if broken else 0)
+    typer.echo(_("A promise is broken; see above.") if problems else _("This backup is whole: every promise holds."))
+    raise typer.Exit(1 if problems else 0)

@@ -19,12 +19,14 @@ from backend.db.engine import read
 from backend.db.failures import failure_of
 from backend.db.migrate import is_current
 from backend.db.models import ChainJob, Event, Lease, Outbox
+from backend.db.upkeep import BACKUP, DRILL, Upkeep, upkeep_of
 from backend.errors import SettingError
 from backend.i18n import gettext as _
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES, free_bytes
 from backend.ops.readings import WATCH_LEASE, signer_answers
 from backend.ops.roles import missing_roles
 from backend.ops.sensor_file import sensors_of
+from backend.ops.upkeep import OLD_HOURS
 from backend.settings import Settings, require_private
 
 MAX_CLOCK_SECONDS = 2.0  # between this host and the database's
@@ -58,6 +60,8 @@ def examine_installation(settings: Settings, engine: Engine, nodes: list[Node], 
         yield _worker(engine)
         yield _key_list(engine, clock)
         yield _outbox(engine)
+        yield _backup(engine)
+        yield _drill(engine)
     yield _signer(settings)
     yield _sensors(settings.data_dir)
     yield from _chain(settings, engine, nodes, keys, database.verdict == "good")
@@ -159,6 +163,34 @@ def _outbox(engine: Engine) -> Finding:
     if failed:
         return Finding("outbox", "look", _("%d messages were given up") % failed, _("Look at the log of truestub work"))
     return Finding("outbox", "good", _("Nothing in the outbox was given up"))
+
+
+def _backup(engine: Engine) -> Finding:
+    last, hours = _upkeep(engine, BACKUP)
+    do = _("Run truestub backup on a schedule; see docs/runbooks/backup-old.md")
+    if last.problem is not None:
+        return Finding("backup", "bad", _("The last backup failed: %s") % last.problem, do)
+    if not last.ever:
+        return Finding("backup", "look", _("There was no backup yet"), do)
+    what = _("The last backup is %d h old") % hours
+    return Finding("backup", "good", what) if hours < OLD_HOURS[BACKUP] else Finding("backup", "bad", what, do)
+
+
+def _drill(engine: Engine) -> Finding:
+    last, hours = _upkeep(engine, DRILL)
+    do = _("Run truestub drill on a schedule; see docs/runbooks/backup-old.md")
+    if last.problem is not None:
+        return Finding("backup", "bad", _("The last drill failed: %s") % last.problem, do)
+    if not last.ever:
+        return Finding("backup", "look", _("There was no drill yet: nobody knows if the backups are whole"), do)
+    what = _("The last drill was %d h ago, and its backup was whole") % hours
+    return Finding("backup", "good", what) if hours < OLD_HOURS[DRILL] else Finding("backup", "look", what, do)
+
+
+def _upkeep(engine: Engine, name: str) -> tuple[Upkeep, int]:
+    with read(engine) as connection:
+        found, now = upkeep_of(connection, name), now_ms(connection)
+    return found, (now - (found.since_ms or now)) // 3_600_000
 
 
 def _signer(settings: Settings) -> Finding:

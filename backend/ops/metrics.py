@@ -76,6 +76,16 @@ class _Platform:
         yield _gauge(
             "sensor_outside_seconds", "Seconds a sensor has been outside its limits.", _age(now, now.sensor_since_ms)
         )
+        yield _gauge(
+            "backup_age_seconds",
+            "Age of the last good backup; of the installation if there is none.",
+            _age(now, now.backup_ms),
+        )
+        yield _gauge("backup_failed", "1 if the last backup that was tried failed.", int(now.backup_failed))
+        yield _gauge(
+            "drill_age_seconds", "Age of the last drill that found a backup whole, alike.", _age(now, now.drill_ms)
+        )
+        yield _gauge("drill_failed", "1 if the last drill failed.", int(now.drill_failed))
         if now.free_bytes is not None:
             yield _gauge("disk_free_bytes", "Room on the data folder's disk.", now.free_bytes)
 

@@ -33,6 +33,7 @@ from backend.db.models import (
 )
 from backend.db.payments import FailedRefund
 from backend.db.standby import commit_waits_since_ms
+from backend.db.upkeep import BACKUP, DRILL, upkeep_of
 from backend.ops.outages import open_diagnoses
 from backend.sales.payments.flow import OTHER_MONEY
 from backend.sales.payments.interface import AWAITING_BUYER
@@ -85,6 +86,10 @@ class Readings:
     sensor_fault: str | None = None  # quiet | bad_answer
     sensor_since_ms: int | None = None
     notices_waiting: int = 0
+    backup_ms: int | None = None  # the last good backup, or the installation's beginning
+    backup_failed: bool = False  # the last time that one was tried
+    drill_ms: int | None = None
+    drill_failed: bool = False
     embedded: bool = False  # the database is a file in our data folder
     unwritable: str | None = None  # why nothing can be written though the database answers us (backend.db.failures)
     unwritable_ms: int | None = None
@@ -133,6 +138,7 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     ).one_or_none()
     fault = None if sensor is None else "quiet" if sensor.old else sensor.fault
     notices = select(func.count()).where(Outbox.state == "waiting", Outbox.topic.like("notice.%"))
+    backup, drill = (upkeep_of(connection, name) for name in (BACKUP, DRILL))
     return Readings(
         at_ms=now,
         events_on_sale=connection.scalar(select(func.count()).where(Event.state == "on_sale")) or 0,
@@ -164,6 +170,10 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         sensor_fault=fault,
         sensor_since_ms=sensor.since_ms if sensor else None,
         notices_waiting=connection.scalar(notices) or 0,
+        backup_ms=backup.since_ms,
+        backup_failed=backup.problem is not None,
+        drill_ms=drill.since_ms,
+        drill_failed=drill.problem is not None,
         commits_wait_ms=commit_waits_since_ms(connection),
         embedded=connection.dialect.name == "sqlite",
     )

@@ -1,20 +1,27 @@
 """The doctor names what is wrong and what to do, and finds nothing where nothing is."""
 
 import dataclasses
+import errno
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from backend.chain.keys import ensure_chain_keys
 from backend.chain.rpc import Node
 from backend.chain.transport import Transport
 from backend.clock import system_clock
+from backend.db.clock import now_ms
 from backend.db.engine import make_engine
+from backend.db.upkeep import BACKUP, DRILL, UpkeepRow
 from backend.ops.doctor import Finding, examine_installation
+from backend.ops.readings import take_readings
 from backend.ops.sensor_file import FILE
-from backend.sales.installation import installation_secret
+from backend.ops.upkeep import OLD_HOURS, booked
+from backend.sales.installation import ensure_platform, installation_secret
 from backend.settings import Settings, settings_from
 from tests.backend.notices.conftest import Hook, hook  # noqa: F401 - a fixture
 
@@ -86,3 +93,45 @@ def test_a_sensor_file_with_a_mistake_is_told(settings: Settings, engine: Engine
 def test_an_installation_that_was_never_made_says_what_to_run(settings: Settings, engine: Engine) -> None:
     nowhere = dataclasses.replace(settings, data_dir=settings.data_dir / "nowhere")
     assert ask(nowhere, engine)["configuration"][0].do == "Run: truestub init"
+
+
+def test_backups_and_drills_that_failed_or_were_forgotten_are_told(settings: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        ensure_platform(connection)
+    assert [one.verdict for one in ask(settings, engine)["backup"]] == ["look", "look"], "there was none yet"
+    for name in (BACKUP, DRILL):
+        with booked(settings, name, no_words):
+            pass
+    assert [one.verdict for one in ask(settings, engine)["backup"]] == ["good", "good"]
+    with pytest.raises(OSError, match="No space"), booked(settings, BACKUP, no_words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with booked(settings, DRILL, no_words) as problems:
+        problems.append("stock says 3")
+    backup, drill = ask(settings, engine)["backup"]
+    assert (backup.verdict, "No space left" in backup.what) == ("bad", True)
+    assert (drill.verdict, "stock says 3" in drill.what) == ("bad", True)
+    with engine.begin() as connection:
+        old = now_ms(connection) - 10 * 24 * 3_600_000
+        connection.execute(update(UpkeepRow).values(good_ms=old, problem=None))
+        found = take_readings(connection, settings.signer_socket, None)
+    assert [one.verdict for one in ask(settings, engine)["backup"]] == ["bad", "look"]
+    assert (found.backup_ms, found.drill_ms) == (old, old)
+
+
+def test_where_no_database_is_a_drill_books_nothing_and_makes_none(tmp_path: Path) -> None:
+    settings, said = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "elsewhere")}), list[str]()
+    with booked(settings, DRILL, said.append):
+        pass
+    assert "not booked" in said[0]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def no_words(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+def test_alerts_and_doctor_agree_when_a_backup_is_old() -> None:
+    rules = Path("docs/operating/alerts.yml").read_text()
+    for name, hours in OLD_HOURS.items():
+        (product,) = re.findall(rf"truestub_{name}_age_seconds > ([\d* ]+)", rules)
+        assert math.prod(int(factor) for factor in product.split("*")) == 3600 * hours
