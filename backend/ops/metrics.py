@@ -49,9 +49,15 @@ class _Platform:
         components = GaugeMetricFamily(
             "truestub_component_state", "2 works, 1 waits, 0 is down.", labels=("component",)
         )
+        troubles = GaugeMetricFamily(
+            "truestub_trouble", "1 for each cause for which a component does not work.", labels=("component", "cause")
+        )
         for one in judge(now):
             components.add_metric([one.component], STATES[one.state])
+            if one.state != "works":
+                troubles.add_metric([one.component, one.cause], 1)
         yield components
+        yield troubles
         yield _gauge("till_waiting", "Requests that wait for their batch in this process.", self._till_waiting())
         yield _gauge("database_up", "1 if the database answers.", int(now.database_away_ms is None))
         if now.database_away_ms is not None:
