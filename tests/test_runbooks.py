@@ -38,6 +38,7 @@ RUNBOOK_OF = {  # by the row of the fault table
     "node: wrong chain id": "wrong-chain",
     "node: wiped": "node-wiped",
     "node: redeployed at the same address": "redeployed",
+    "node: another chain with our contracts at the same addresses": "redeployed",
     "node: reorganisation within finality": "reorganised",
     "node: reorganisation beyond finality": "reorganised-deep",
     "node: rolled back to an older state": "rolled-back",

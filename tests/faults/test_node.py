@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -12,6 +13,7 @@ from backend.chain.node import BLOCK_GAS_LIMIT
 from backend.domain.batching import mint_gas
 from tests.faults.arena import ISSUER, Arena, Seen
 from tests.support.chain_node import ChainNode
+from tests.support.chain_platform import deploy_anew
 from tests.support.installation import wait_until
 
 CHAIN = "tests/backend/chain/"
@@ -106,6 +108,24 @@ def test_redeployed(arena: Arena, seen: Seen) -> None:
         lambda: arena.rpc("anvil_setCode", address, "0x600160005260206000f3"),
         lambda: arena.rpc("anvil_setCode", address, ours),
     )
+
+
+@pytest.mark.faults(
+    row="node: another chain with our contracts at the same addresses",
+    short=CHAIN + "test_follow.py::test_a_wiped_node_stops_minting_and_the_right_one_resumes_it",
+)
+def test_redeployed_elsewhere(arena: Arena, seen: Seen, tmp_path: Path) -> None:
+    other = ChainNode(flags=("--timestamp", "1700000000"))  # a genesis of its own
+    other.start()
+
+    def follow(url: str) -> None:
+        arena.proxy.upstream = url
+
+    try:
+        deploy_anew(other, tmp_path / "other.sqlite")
+        arena.row(seen, partial(follow, other.url), partial(follow, arena.platform.node_url))
+    finally:
+        other.close()
 
 
 @pytest.mark.faults(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import Engine, insert, select, update
@@ -15,6 +16,8 @@ from backend.chain.keys import DEVELOPMENT_KEYS, Fees, RelayerKey
 from backend.chain.leases import HeldLease, take
 from backend.chain.relayer import ISSUED, OPERATED, Relayer
 from backend.chain.rpc import Node
+from backend.db.engine import make_engine
+from backend.db.migrate import upgrade
 from backend.db.models import ChainAttempt, ChainContract, ChainJob, Platform, TicketClass, Token
 from backend.db.models import Diagnosis as DiagnosisRow
 from tests.support.chain_node import ChainNode
@@ -104,6 +107,16 @@ def start_platform(
     made = ChainPlatform(engine, anvil, event_id, held, Follower(engine, 31337, FINALITY, True), anvil.node)
     made.until(lambda: final(engine, "create_event"), "the contracts")
     return made
+
+
+def deploy_anew(anvil: ChainNode, database: Path) -> None:
+    """Another platform with the same keys deploys on this node: our contracts, at the addresses that ours have."""
+    engine = make_engine(f"sqlite:///{database}")
+    upgrade(engine)
+    try:
+        start_platform(engine, anvil)
+    finally:
+        engine.dispose()
 
 
 def final(engine: Engine, kind: str) -> bool:

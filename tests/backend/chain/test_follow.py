@@ -1,5 +1,7 @@
 """The four diagnoses and their answers, on a real node that is killed, lags, forks, forgets and is replaced."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Engine, delete, select, update
 from typer.testing import CliRunner
@@ -29,7 +31,7 @@ from backend.db.models import (
 from backend.db.models import Diagnosis as DiagnosisRow
 from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode
-from tests.support.chain_platform import FINALITY, ISSUER, ChainPlatform, completion, final, start_platform
+from tests.support.chain_platform import FINALITY, ISSUER, ChainPlatform, completion, deploy_anew, final, start_platform
 from tests.support.installation import wait_until
 
 
@@ -141,12 +143,18 @@ def _inclusion(engine: Engine) -> int:
         return max(filter(None, connection.scalars(select(ChainJob.block_number))))
 
 
-def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: ChainPlatform) -> None:
+@pytest.mark.parametrize("redeployed", [False, True], ids=["empty", "our contracts at the same addresses"])
+def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(
+    platform: ChainPlatform, tmp_path: Path, redeployed: bool
+) -> None:
     state = platform.anvil.save("right")
     platform.anvil.kill()
     # A genesis of another second: two that are started within one have the same hash, and are the same chain.
     platform.anvil.start(flags=("--timestamp", "1700000000"))
     platform.node = platform.anvil.node
+    if redeployed:
+        deploy_anew(platform.anvil, tmp_path / "other.sqlite")
+        assert platform.anvil.call("eth_getCode", factory_of(platform), "latest") != "0x"
     platform.sell(2)
     platform.until(lambda: platform.round() is Kind.WIPED, "the diagnosis")
     with platform.engine.connect() as connection:
@@ -158,6 +166,12 @@ def test_a_wiped_node_stops_minting_and_the_right_one_resumes_it(platform: Chain
     platform.until(lambda: platform.minted() == 2, "the tokens")
     assert ("wiped", True) in platform.diagnoses()
     platform.agrees()
+
+
+def factory_of(platform: ChainPlatform) -> str:
+    with platform.engine.connect() as connection:
+        mine = ChainContract.kind == "factory"
+        return "0x" + connection.scalars(select(ChainContract.address).where(mine)).one().hex()
 
 
 @pytest.mark.parametrize("code", ["0x", "0x600160005260206000f3"], ids=["none", "other"])
