@@ -20,7 +20,8 @@ from backend.db.models import Lease
 from backend.settings import Settings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["backend.app", "backend.cli.work", "pytest", "web3", "tests.support.forked_worker"])
+_STEPS = ("tests.backend.test_killed", "tests.backend.chain.test_killed")  # whose steps die
+_CONTEXT.set_forkserver_preload(["backend.app", "backend.cli.work", "web3", "tests.support.forked_worker", *_STEPS])
 
 
 def start_worker(environ: dict[str, str], log: str, kill_at: str = "") -> BaseProcess:
