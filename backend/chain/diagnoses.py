@@ -33,15 +33,15 @@ def changes(connection: Connection, kind: Kind) -> bool:
     return opens or any(_has_passed(connection, row, kind) for row in rows)
 
 
-def note(connection: Connection, chain: int | None, kind: Kind, detail: dict[str, Any]) -> None:
-    """The node is `kind` now: open that trouble if it is not open, and close those that have passed."""
+def note(connection: Connection, chain: int | None, kind: Kind, detail: dict[str, Any], since_ms: int) -> None:
+    """The node is `kind`, since that Unix millisecond: open that trouble if it is not, and close those that passed."""
     rows = open_rows(connection)
     for row in rows:
         if _has_passed(connection, row, kind):
             close(connection, row.id)
             _log.info("this trouble with the chain is over: %s", row.kind)
     if kind is not Kind.OK and all(row.kind != kind for row in rows):
-        values = {"chain": chain, "kind": kind.value, "detail": detail, "opened_ms": now_ms(connection)}
+        values = {"chain": chain, "kind": kind.value, "detail": detail, "opened_ms": since_ms}
         connection.execute(insert(Diagnosis).values(values))
         _log.warning("trouble with the chain (%s): %s", kind.value, _SENTENCES[kind])
 

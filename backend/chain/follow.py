@@ -59,13 +59,14 @@ class Follower:
         failures: dict[str, str] = {}
         chosen = self._choose(nodes, held, failures)
         if chosen is None:
-            self._note(held, Kind.UNREACHABLE, {"endpoints": failures})
+            silent = min((node.silent_seconds for node in nodes), default=0.0)
+            self._note(held, Kind.UNREACHABLE, {"endpoints": failures}, silent)
             return Round(Diagnosis(Kind.UNREACHABLE))
         node, sight = chosen
         try:
             return self._answer(node, held, sight)
         except NodeError as error:  # it went away between two questions
-            self._note(held, Kind.UNREACHABLE, {"endpoints": {node.name: str(error)}})
+            self._note(held, Kind.UNREACHABLE, {"endpoints": {node.name: str(error)}}, node.silent_seconds)
             return Round(Diagnosis(Kind.UNREACHABLE))
 
     # --- choose -------------------------------------------------------------------------------------------------------
@@ -210,8 +211,11 @@ class Follower:
                 require_held(connection, held)
                 connection.execute(update(Chain).where(Chain.id == chain.id).values(state="frozen"))
 
-    def _note(self, held: HeldLease, kind: Kind, detail: dict[str, Any]) -> None:
-        """Tell what was found, and that the node was heard; writes only what changed."""
+    def _note(self, held: HeldLease, kind: Kind, detail: dict[str, Any], silent_seconds: float = 0.0) -> None:
+        """Tell what was found, and that the node was heard; writes only what changed.
+
+        A node that hangs was silent for as long as we waited: the trouble began then, and people hear of it sooner.
+        """
         chain = current_chain(self._engine)
         with read(self._engine) as connection:
             heard = kind is Kind.UNREACHABLE or chain is None or now_ms(connection) - chain.seen_ms < SEEN_MS
@@ -219,9 +223,11 @@ class Follower:
                 return
         with self._engine.begin() as connection:
             require_held(connection, held)
-            diagnoses.note(connection, None if chain is None else chain.id, kind, detail)
+            now = now_ms(connection)
+            since = now - round(1000 * silent_seconds)
+            diagnoses.note(connection, None if chain is None else chain.id, kind, detail, since)
             if chain is not None and kind is not Kind.UNREACHABLE:
-                connection.execute(update(Chain).where(Chain.id == chain.id).values(seen_ms=now_ms(connection)))
+                connection.execute(update(Chain).where(Chain.id == chain.id).values(seen_ms=now))
 
 
 def current_chain(engine: Engine) -> Row[Any] | None:

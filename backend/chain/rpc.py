@@ -60,6 +60,8 @@ class Node:
         self.name = _without_secrets(url)
         self._transport = transport
         self._breaker = Breaker(monotonic)
+        self._monotonic = monotonic
+        self._answered_at: float | None = None
 
     def call(self, method: str, *params: object, deadline_seconds: float = DEADLINE_SECONDS) -> Any:  # noqa: ANN401 - JSON
         """The result of one call; raises `NodeUnreachable` or `RpcError`."""
@@ -77,6 +79,11 @@ class Node:
         """Whether the breaker keeps us from asking."""
         return not self._breaker.may_try()
 
+    @property
+    def silent_seconds(self) -> float:
+        """Since it last gave a proper answer; 0 if it never did."""
+        return 0.0 if self._answered_at is None else self._monotonic() - self._answered_at
+
     def _request(self, encoded: list[bytes], deadline_seconds: float) -> list[Any]:
         if not self._breaker.may_try():
             raise NodeUnreachable(self.name, "resting")
@@ -88,6 +95,7 @@ class Node:
             self._breaker.failed()
             raise NodeUnreachable(self.name, error.reason) from None
         self._breaker.succeeded()
+        self._answered_at = self._monotonic()
         return results
 
 

@@ -3,6 +3,7 @@
 import smtplib
 import ssl
 from email.message import EmailMessage
+from functools import cache
 from urllib.parse import unquote, urlsplit
 
 from backend.notices.letters import Letter
@@ -30,7 +31,7 @@ def send(smtp_url: str, sender: str, to: str, letter: Letter, message_id: str, s
 
 def _server(smtp_url: str) -> smtplib.SMTP:
     parts = urlsplit(smtp_url)
-    host, context = parts.hostname or "", ssl.create_default_context()
+    host, context = parts.hostname or "", _trust()
     if parts.scheme == "smtps":
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=SECONDS, context=context)
     else:
@@ -44,3 +45,9 @@ def _server(smtp_url: str) -> smtplib.SMTP:
     if parts.username:
         server.login(unquote(parts.username), unquote(parts.password or ""))
     return server
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Made once: reading the system's certificates takes longer than a letter."""
+    return ssl.create_default_context()

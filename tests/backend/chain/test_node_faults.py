@@ -1,6 +1,7 @@
 """Whatever the node does, what is paid is minted exactly once as soon as it behaves again."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -15,6 +16,7 @@ from backend.chain.leases import HeldLease, LeaseLostError, take
 from backend.chain.rpc import Node, NodeError
 from backend.chain.transport import Transport
 from backend.chain.worker import ChainWorker
+from backend.db.clock import now_ms
 from backend.db.models import Diagnosis, Platform, Token
 from backend.settings import Settings, settings_from
 from tests.support.bad_proxy import BadProxy
@@ -44,8 +46,8 @@ class Bench:
             enqueue_create_event(connection, self.event_id)
         self.sold = 0
 
-    def new_worker(self) -> ChainWorker:
-        return ChainWorker(self.engine, self.settings, [Node(self.proxy.url, self.transport)], KEYS)
+    def new_worker(self, monotonic: Callable[[], float] = time.monotonic) -> ChainWorker:
+        return ChainWorker(self.engine, self.settings, [Node(self.proxy.url, self.transport, monotonic)], KEYS)
 
     def close(self) -> None:
         self.proxy.close()
@@ -135,3 +137,15 @@ def test_an_unreachable_node_is_diagnosed_and_the_diagnosis_ends(bench: Bench) -
     with bench.engine.connect() as connection:
         rows = connection.execute(select(Diagnosis.kind, Diagnosis.closed_ms)).all()
     assert [(kind, closed is not None) for kind, closed in rows] == [("unreachable", True)]
+
+
+def test_a_node_is_told_of_as_silent_since_its_last_answer_and_not_since_we_gave_up(bench: Bench) -> None:
+    moment = 0.0
+    bench.worker = bench.new_worker(lambda: moment)
+    bench.round()
+    moment = 7.0  # spent on waiting
+    bench.proxy.mode = "status:500"
+    bench.round()
+    with bench.engine.connect() as connection:
+        (opened,) = connection.scalars(select(Diagnosis.opened_ms))
+        assert now_ms(connection) - opened >= 7000
