@@ -1,6 +1,7 @@
 """Send a mail by SMTP (RFC 5321), encrypted where the server can, always where a password is sent."""
 
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from functools import cache
@@ -33,9 +34,9 @@ def _server(smtp_url: str) -> smtplib.SMTP:
     parts = urlsplit(smtp_url)
     host, context = parts.hostname or "", _trust()
     if parts.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=SECONDS, context=context)
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, _own_name(), timeout=SECONDS, context=context)
     else:
-        server = smtplib.SMTP(host, parts.port or 25, timeout=SECONDS)
+        server = smtplib.SMTP(host, parts.port or 25, _own_name(), timeout=SECONDS)
         server.ehlo()
         if server.has_extn("starttls"):
             server.starttls(context=context)
@@ -51,3 +52,9 @@ def _server(smtp_url: str) -> smtplib.SMTP:
 def _trust() -> ssl.SSLContext:
     """Made once: reading the system's certificates takes longer than a letter."""
     return ssl.create_default_context()
+
+
+@cache
+def _own_name() -> str:
+    """Looked up once: what the server is greeted with (RFC 5321, section 4.1.1.1)."""
+    return socket.getfqdn()

@@ -23,8 +23,8 @@ from backend.killpoints import reach
 SPREAD, SEND, CONFIRM, ALERT = "notice.spread", "notice.send", "notice.confirm", "notice.alert"
 OF_INCIDENTS = (ALERT, SEND)
 SPREAD_AT_ONCE = 500  # subscribers in one transaction
-SEND_AT_ONCE = 64
-THREADS = 8
+SEND_AT_ONCE = 256
+THREADS = 24  # a server that is far away answers each in a second or so
 FIRST_PAUSE_MS = 2_000  # doubles with each attempt
 LONGEST_PAUSE_MS = 600_000
 MAX_ATTEMPTS = 20

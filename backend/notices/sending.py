@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from backend.db.engine import read
 from backend.db.failures import Failure
 from backend.db.models import IncidentNote
-from backend.i18n import set_language
+from backend.i18n import language, set_language
 from backend.notices import mail, subscribers, webhook
 from backend.notices.letters import Letter, confirm_letter, database_letter, incident_letter
 from backend.notices.operators import services_of
@@ -22,6 +22,7 @@ from backend.notices.subscribers import Book, Who
 from backend.ops.status import database_away, incident_now
 from backend.settings import Settings
 
+TOLD_SECONDS = 2.0  # for so long an incident is told as it was read
 MAILED = ("opened", "said", "reported")  # what mail is sent of; webhooks hear of everything
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Sending:
 
     def __init__(self, engine: Engine, settings: Settings, book: Book, orders: OrderSending | None = None) -> None:
         self._engine, self._settings, self._book, self._orders = engine, settings, book, orders
+        self._told: dict[tuple[int, str], tuple[float, tuple[dict[str, Any], str] | None]] = {}
         self._strangers = settings.environment == "production"
 
     def send(self, item: Item) -> None:
@@ -106,6 +108,15 @@ class Sending:
             _log.error("the alarm did not get through: %s", error)
 
     def _incident(self, note: int) -> tuple[dict[str, Any], str] | None:
+        """The note's incident in the language set. Thousands are told of the same within seconds: it is read once."""
+        name, now = (note, language()), time.monotonic()
+        known = self._told.get(name)
+        if known is None or now - known[0] > TOLD_SECONDS:
+            self._told = {one: kept for one, kept in self._told.items() if now - kept[0] <= TOLD_SECONDS}
+            known = self._told[name] = (now, self._read_incident(note))
+        return known[1]
+
+    def _read_incident(self, note: int) -> tuple[dict[str, Any], str] | None:
         with read(self._engine) as connection:
             query = select(IncidentNote.incident_id, IncidentNote.what).where(IncidentNote.id == note)
             row = connection.execute(query).one_or_none()
