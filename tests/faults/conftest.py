@@ -117,7 +117,9 @@ are sold over HTTP, one is given back and one given away; where the database is 
 trying. Afterwards, from outside: one token for each ticket ever paid and no other, acknowledged ⊆ stored, sold ≤
 capacity, money = tickets + refunds by our rows and by the bank's own book, what was given back revoked, what was given
 away with whom it was given to, index = chain, and every incident closed.
-"Shown" is the public status. A fault that lasts less than two seconds opens no incident. "Estimate, took" is what the
+"Shown" is the public status, looked at ten times a second from the fault on: at most 10 s, and 60 s until a subscriber
+is told, or the row fails; and so it does if an incident's report says that something was lost. A fault that lasts less
+than two seconds opens no incident. "Estimate, took" is what the
 status promised when the node took tickets again, and how long it then took; what is shorter than ten seconds is told as
 "a few seconds", and a longer estimate must be within a factor of two. Three rows at a time run side by side, each on
 a platform of its own, so times are upper ones.
