@@ -10,13 +10,18 @@ from rich.console import Console
 
 from backend.cli.web import require_free_port
 from backend.i18n import gettext as _
+from backend.notices.operators import require_services
+from backend.ops.sensor_file import sensors_of
 from backend.ops.supervise import Program, supervise
 from backend.settings import settings_from
 
 
 def up() -> None:
     """Start signer, worker and web server, and keep them running until Ctrl-C."""
-    require_free_port(settings_from(os.environ))  # what only a person can mend is said once, before anything starts
+    settings = settings_from(os.environ)  # what only a person can mend is said once, before anything starts
+    sensors_of(settings.data_dir)
+    require_services(settings.alert_urls)
+    require_free_port(settings)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_ignored: stop.set())

@@ -26,7 +26,7 @@ from backend.db.restores import require_reconciled
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
-from backend.notices.operators import services_of
+from backend.notices.operators import require_services
 from backend.notices.order_outbox import LETTER, release_receipts
 from backend.notices.order_sending import OrderSending
 from backend.notices.outage import OutageTeller
@@ -61,8 +61,7 @@ def work() -> None:
     """Do the platform's work in the background until stopped. Any number of workers may run; one leads each task."""
     settings = settings_from(os.environ)
     sensors = sensors_of(settings.data_dir)
-    if settings.alert_urls:
-        services_of(settings.alert_urls)
+    require_services(settings.alert_urls)
     require_current_schema(settings)
     os.nice(WORK_NICENESS)
     configure_logs("work")

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 SETTING = "TRUESTUB_ALERT_URLS"
 
 
+def require_services(urls: Sequence[str]) -> None:
+    """Raises `SettingError` for an address that apprise can't make out."""
+    if urls:
+        services_of(urls)
+
+
 def services_of(urls: Sequence[str]) -> "Apprise":
     """All of them; raises `SettingError` for one that apprise can't make out. Asks none of them."""
     from apprise import Apprise  # noqa: PLC0415 - takes half a second, which few processes need

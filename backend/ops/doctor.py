@@ -1,7 +1,7 @@
 """What is wrong with an installation, and what to do about each: looks at everything, changes nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from backend.db.models import ChainJob, Event, Lease, Outbox
 from backend.db.upkeep import BACKUP, DRILL, Upkeep, upkeep_of
 from backend.errors import SettingError
 from backend.i18n import gettext as _
+from backend.notices.operators import require_services
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES, free_bytes
 from backend.ops.readings import WATCH_LEASE, signer_answers
 from backend.ops.roles import missing_roles
@@ -64,6 +65,7 @@ def examine_installation(settings: Settings, engine: Engine, nodes: list[Node], 
         yield _drill(engine)
     yield _signer(settings)
     yield _sensors(settings.data_dir)
+    yield _alerts(settings.alert_urls)
     yield from _chain(settings, engine, nodes, keys, database.verdict == "good")
 
 
@@ -207,6 +209,15 @@ def _sensors(folder: Path) -> Finding:
             "sensors", "bad", f"{error.name} {error.sentence}", _("Correct the file; see docs/operating/README.md")
         )
     return Finding("sensors", "good", _("%d sensors are read") % count)
+
+
+def _alerts(urls: Sequence[str]) -> Finding:
+    try:
+        require_services(urls)
+    except SettingError as error:
+        do = _("Correct TRUESTUB_ALERT_URLS; see docs/operating/README.md")
+        return Finding("alerts", "bad", f"{error.name} {error.sentence}", do)
+    return Finding("alerts", "good", _("Operators are told over %d services") % len(urls))
 
 
 def _chain_keys(settings: Settings) -> ChainKeys | Finding:

@@ -8,6 +8,7 @@ import pytest
 from backend.cli import EXIT_USAGE, main
 from backend.errors import SettingError
 from backend.notices.operators import services_of
+from backend.ops.sensor_file import FILE as SENSORS
 from backend.settings import Settings, settings_from
 
 SECRET = "hunter2"  # a password
@@ -112,6 +113,17 @@ def test_a_command_line_with_an_absurd_setting_says_one_sentence_and_ends_with_2
     assert told.startswith("bad_setting: TRUESTUB_DATABASE_URL must ")
     assert told.count("\n") == 1
     assert SECRET not in told
+
+
+@pytest.mark.parametrize("command", ["up", "work"])
+def test_nothing_starts_beside_a_file_of_sensors_that_cannot_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    (tmp_path / SENSORS).write_text('[[sensors]]\nname="a"\nurl="http://b/"\nvalue="c"\nlow=1\n' * 2)
+    monkeypatch.setenv("TRUESTUB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["truestub", command])
+    assert main() == EXIT_USAGE
+    assert capsys.readouterr().err.startswith(f'bad_setting: {SENSORS} names "a" twice; ')
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by one of apprise's hundred services

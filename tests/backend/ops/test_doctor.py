@@ -90,6 +90,14 @@ def test_a_sensor_file_with_a_mistake_is_told(settings: Settings, engine: Engine
     assert ask(settings, engine)["sensors"][0].verdict == "bad"
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by one of apprise's hundred services
+def test_a_service_for_operators_that_nobody_knows_is_told(settings: Settings, engine: Engine) -> None:
+    assert ask(settings, engine)["alerts"][0].verdict == "good"
+    wrong = dataclasses.replace(settings, alert_urls=("gopher://hunter2@x",))
+    (found,) = ask(wrong, engine)["alerts"]
+    assert (found.verdict, "TRUESTUB_ALERT_URLS" in found.what, "hunter2" in found.what) == ("bad", True, False)
+
+
 def test_an_installation_that_was_never_made_says_what_to_run(settings: Settings, engine: Engine) -> None:
     nowhere = dataclasses.replace(settings, data_dir=settings.data_dir / "nowhere")
     assert ask(nowhere, engine)["configuration"][0].do == "Run: truestub init"
