@@ -163,4 +163,6 @@ def _environment(now: Readings) -> Health:
     if now.sensor is None:
         return Health("environment", "works", "within")
     facts = {"sensor": now.sensor, "says": now.sensor_says}
+    if now.sensor_fault == "quiet":  # counted from when it is seen: a worker that starts finds old readings
+        return Health("environment", "waits", "quiet", facts)
     return Health("environment", "waits", now.sensor_fault or "outside", facts, now.sensor_since_ms)

@@ -17,7 +17,8 @@ from backend.db.engine import read
 from backend.db.models import SensorReading
 from backend.errors import SettingError
 from backend.ops.health import judge
-from backend.ops.readings import OLD_SENSOR_MS, SENSOR_MS, take_readings
+from backend.ops.incidents import OPEN_AFTER_MS, Memory, step, troubles_of
+from backend.ops.readings import OLD_SENSOR_MS, SENSOR_MS, Readings, take_readings
 from backend.ops.sensor_file import FILE, Sensor, sensors_of
 from backend.ops.sensors import SensorHttp, read_sensors
 
@@ -92,6 +93,15 @@ def test_a_reading_of_a_minute_ago_says_nothing_of_now(engine: Engine, tmp_path:
     with engine.begin() as connection:
         connection.execute(update(SensorReading).values(read_ms=SensorReading.read_ms - OLD_SENSOR_MS - 1))
     assert environment(engine, tmp_path) == ("waits", "quiet")
+
+
+def test_a_worker_that_starts_reads_before_it_raises_an_alarm_of_old_readings() -> None:
+    now = 1_900_000_000_000
+    old = Readings(at_ms=now, sensor="rack", sensor_fault="quiet", sensor_since_ms=now - 3_600_000)
+    environment = {"environment": troubles_of(judge(old))["environment"]}
+    first = step(Memory(), [], environment, now)
+    assert first.opened == ()
+    assert [one.cause for one, _since in step(first.memory, [], environment, now + OPEN_AFTER_MS).opened] == ["quiet"]
 
 
 def test_a_sensor_taken_out_of_the_file_is_forgotten(engine: Engine) -> None:
