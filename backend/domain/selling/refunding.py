@@ -22,8 +22,8 @@ By = Literal["buyer", "organiser"]
 class SoldTicket:
     """A ticket of the order.
 
-    `entered`: a gate has let it in, or the chain says it was redeemed. `moved`: the chain says that it is somebody
-    else's than who bought it, be the move final or not: what the buyer could give back is theirs no more. `stopped`:
+    `entered`: a gate has let it in, or the chain says it was redeemed. `moved`: by a move in order or on the chain,
+    final or not, it is somebody else's than who bought it: what the buyer could give back is theirs no more. `stopped`:
     the chain says `revoked` or `suspended`; then only the organiser gives it back.
     """
 

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from backend.domain.selling import decide
-from backend.domain.selling.facts import places_of
-from backend.domain.selling.outcomes import Again, Ended, Held, MoneyBack, No, Paid, Started, Unchanged
+from backend.domain.selling.facts import CodeFacts, places_of
+from backend.domain.selling.holds import MAX_EXTENSIONS
+from backend.domain.selling.outcomes import Again, Ended, Extended, Held, MoneyBack, No, Paid, Started, Unchanged
+from backend.domain.selling.refunding import BUYER, ORGANISER, By, SoldTicket, Terms
 from backend.domain.selling.requests import (
     Expire,
+    Extend,
     Hold,
     Key,
     LineWanted,
@@ -32,6 +35,14 @@ lines = st.one_of(
         lambda labels: LineWanted("seated", len(labels), tuple(labels))
     ),
 )
+VOUCHER, PRESALE = b"\x01" * 32, b"\x02" * 32
+CODES = {
+    VOUCHER: CodeFacts(VOUCHER, 1, 5_000, presale=False, until_ms=None, left=2),  # half the price, twice, standing
+    PRESALE: CodeFacts(PRESALE, None, 1_000, presale=True, until_ms=3_000_000, left=None),
+}
+OWNERS = (b"\xaa" * 20, b"\xbb" * 20)
+PRICES = {1: 4950, 2: 7200}
+DOORS_MS, KEEP_BPS, LIMIT = 5_000_000, 1_000, 6
 verdicts = st.sampled_from(["succeeded", "succeeded", "declined", "unknown"])
 
 
@@ -44,7 +55,7 @@ class Shop(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store(an_event(standing=4))
+        self.store = Store(replace(an_event(standing=4), max_per_buyer=LIMIT), codes=dict(CODES))
         self.now = 1_000_000
         self.counter = 0
         self.money: set[UUID] = set()  # payments for which money came
@@ -62,14 +73,29 @@ class Shop(RuleBasedStateMachine):
     def ask(self, request: Request) -> object:
         return self.store.ask([request], self.now)[0]
 
-    @rule(wanted=st.lists(lines, min_size=1, max_size=2))
-    def hold(self, wanted: list[LineWanted]) -> None:
-        order = self.new_id()
-        request = Hold(order, bytes(32), tuple(wanted), None, key("order", str(order), wanted))
+    @rule(
+        wanted=st.lists(lines, min_size=1, max_size=2),
+        owner=st.sampled_from([None, None, *OWNERS]),
+        code=st.sampled_from([None, None, *CODES]),
+    )
+    def hold(self, wanted: list[LineWanted], owner: bytes | None, code: bytes | None) -> None:
+        order, count = self.new_id(), sum(line.quantity for line in wanted)
+        request = Hold(order, bytes(32), tuple(wanted), owner, key("order", str(order), wanted), code)
+        had = self.tickets_of(owner) if owner else 0
+        before = self.store.codes.get(code) if code else None
         outcome = self.ask(request)
         if not isinstance(outcome, Held):
             assert isinstance(outcome, No), outcome
             return
+        assert had + count <= LIMIT or owner is None
+        assert outcome.total_minor == sum(
+            line.quantity * (PRICES[line.class_number] * (10_000 - (before.discount_bps if before else 0)) // 10_000)
+            for line in outcome.lines
+        )
+        if before is not None:
+            assert before.left is None or before.left > 0, "a voucher is good for so many orders"
+            assert before.until_ms is None or self.now < before.until_ms
+            assert before.class_number is None or {line.class_number for line in outcome.lines} == {1}
         self.holds.append(request)
         assert outcome.hold_expires_ms == self.now + HOLD_MS
         assert sum(line.quantity for line in outcome.lines) == sum(line.quantity for line in wanted)
@@ -98,6 +124,50 @@ class Shop(RuleBasedStateMachine):
         else:
             assert isinstance(outcome, No)
 
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data(), again=st.booleans())
+    def need_more_time(self, data: st.DataObject, again: bool) -> None:
+        order = self.store.orders[self.an_order(data)]
+        asked = Extend(order.id, order.hold_expires_ms)
+        outcome = self.ask(asked)
+        may = order.state == "held" and self.now < order.hold_expires_ms and order.extensions < MAX_EXTENSIONS
+        assert isinstance(outcome, Extended) == may
+        if isinstance(outcome, Extended) and again:
+            assert self.ask(asked) == outcome, "asked twice, extended once"
+
+    @precondition(lambda self: self.store.sold)
+    @rule(data=st.data())
+    def enter(self, data: st.DataObject) -> None:
+        order = self.a_sold_order(data)
+        good = [one.position for one in self.store.sold[order] if one.state == "valid"]
+        if good:
+            self.store.enter(order, data.draw(st.sampled_from(good)))
+
+    @precondition(lambda self: self.store.sold)
+    @rule(data=st.data(), by=st.sampled_from([BUYER, ORGANISER]), some=st.booleans(), until=st.booleans())
+    def give_back(self, data: st.DataObject, by: By, some: bool, until: bool) -> None:
+        order = self.a_sold_order(data)
+        before = self.store.sold[order]
+        wanted = data.draw(st.lists(st.sampled_from([one.id for one in before]), min_size=1)) if some else None
+        terms = Terms(self.store.event.state, DOORS_MS, DOORS_MS if until else None, KEEP_BPS)
+        decided = self.store.give_back(order, wanted, by, terms, self.now)
+        if isinstance(decided, No):
+            return
+        assert by == ORGANISER or (until and self.now < DOORS_MS), "a buyer by the rules, and before doors"
+        assert not any(one.entered or one.state != "valid" for one in decided.tickets)
+        assert decided.kept_minor == sum(one.price_minor // 10 for one in decided.tickets) * (by == BUYER)
+
+    @precondition(lambda self: any(one.state == "succeeded" for one in self.store.payments.values()))
+    @rule(data=st.data())
+    def the_bank_takes_its_money_back(self, data: st.DataObject) -> None:
+        bought = [one for one in self.store.payments.values() if one.state == "succeeded"]
+        payment = data.draw(st.sampled_from(bought))
+        entered = [one for one in self.store.sold[payment.order_id] if one.entered]
+        self.store.charge_back(payment.order_id)
+        left = [one for one in self.store.sold[payment.order_id] if one.state == "valid"]
+        assert left == entered, "who is in stays in; every other code is dead"
+        self.store.payments[payment.id] = replace(payment, state="charged_back")
+
     @precondition(lambda self: self.money)
     @rule(data=st.data(), verdict=verdicts)
     def hear_it_again(self, data: st.DataObject, verdict: Verdict) -> None:
@@ -117,7 +187,7 @@ class Shop(RuleBasedStateMachine):
             assert outcome == Unchanged()
         elif before.state == "cancelled":
             assert outcome == MoneyBack(before.id, payment.id, "order_cancelled")
-        elif before.state == "paid":
+        elif before.state in ("paid", "refunded"):
             assert outcome == MoneyBack(before.id, payment.id, "paid_twice")
         elif before.state == "held":
             assert outcome == Paid(before.id, payment.id)
@@ -180,36 +250,62 @@ class Shop(RuleBasedStateMachine):
     @invariant()
     def stock_is_what_the_orders_say(self) -> None:
         held: Counter[int] = Counter()
-        sold: Counter[int] = Counter()
         for order in self.store.orders.values():
             for line in order.lines:
-                counted = {"held": held, "paid": sold}.get(order.state)
-                if counted is not None:
-                    counted[line.class_number] += line.quantity
+                held[line.class_number] += line.quantity * (order.state == "held")
+        sold = Counter(one.class_number for one in self.good_tickets())
         for one in self.store.event.classes:
             assert (one.held, one.sold) == (held[one.number], sold[one.number])
 
     @invariant()
     def seats_are_claimed_by_living_orders_only(self) -> None:
-        living = {
+        held = {
             (seat, order.id)
             for order in self.store.orders.values()
-            if order.state in ("held", "paid")
+            if order.state == "held"
             for line in order.lines
             for seat in line.seats
         }
-        assert set(self.store.claims.items()) == living
+        sold = {
+            (one.seat_number, order)
+            for order, tickets in self.store.sold.items()
+            for one in tickets
+            if one.state == "valid" and one.seat_number
+        }
+        assert set(self.store.claims.items()) == held | sold
 
     @invariant()
     def money_is_tickets_plus_refunds(self) -> None:
-        paid = {order.id for order in self.store.orders.values() if order.state == "paid"}
-        succeeded = [one for one in self.store.payments.values() if one.state == "succeeded"]
+        paid = {order.id for order in self.store.orders.values() if order.state in ("paid", "refunded")}
+        succeeded = [one for one in self.store.payments.values() if one.state in ("succeeded", "charged_back")]
         assert sorted(one.order_id for one in succeeded) == sorted(paid)
+        for order in paid:
+            good = sum(one.price_minor for one in self.store.sold[order] if one.state == "valid")
+            back = self.store.returned.get(order, 0) + self.store.kept.get(order, 0)
+            assert good + back == self.store.orders[order].total_minor
+            empty = not any(one.state == "valid" for one in self.store.sold[order])
+            assert (self.store.orders[order].state == "refunded") == empty
         assert {one.id for one in succeeded} | set(self.store.refunds) == self.money
         assert len(self.store.refunds) + len(succeeded) == len(self.money)
         assert {ticket.order_id for ticket in self.store.tickets} == paid
         expected = sum(len(places_of(line)) for order in paid for line in self.store.orders[order].lines)
         assert len(self.store.tickets) == expected
+
+    @invariant()
+    def a_codes_uses_are_its_orders(self) -> None:
+        alive = [one for one in self.store.orders.values() if one.state in ("held", "paid", "refunded")]
+        used = sum(one.code == VOUCHER for one in alive)
+        assert self.store.codes[VOUCHER].left == (CODES[VOUCHER].left or 0) - used
+
+    def a_sold_order(self, data: st.DataObject) -> UUID:
+        return data.draw(st.sampled_from(sorted(self.store.sold)))
+
+    def good_tickets(self) -> list[SoldTicket]:
+        return [one for tickets in self.store.sold.values() for one in tickets if one.state == "valid"]
+
+    def tickets_of(self, owner: bytes) -> int:
+        mine = [one for one in self.store.orders.values() if one.owner == owner and one.state in ("held", "paid")]
+        return sum(line.quantity for one in mine for line in one.lines)
 
 
 Shop.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
