@@ -73,6 +73,8 @@ def test_a_killed_node_is_in_the_banner_in_ten_seconds_and_at_subscribers_in_a_m
     )
     assert asked.status_code == 202
     wait_until(lambda: got, "the challenge")
+    state = platform.folder / "state"
+    platform.run("node", "save", str(state))
     killed = time.monotonic()
     platform.kill("node")
     wait_until(lambda: _state(status(), "minting") == "waits", "the banner")
@@ -83,6 +85,11 @@ def test_a_killed_node_is_in_the_banner_in_ten_seconds_and_at_subscribers_in_a_m
     print(json.dumps({"banner_s": round(banner, 1), "subscriber_s": round(subscriber, 1)}))
     assert banner <= BANNER_SECONDS
     assert subscriber <= SUBSCRIBER_SECONDS
+    platform.start("node", "node", "start", "--port", str(platform.node_port), "--load", str(state))
+    wait_until(lambda: told("incident.reported"), "the report")
+    report = next(body for _at, body in got if body["type"] == "incident.reported")["incident"]["report"]
+    assert report["problems"] == []
+    assert report["compared_with_chain"] is not None, "the node that is back was asked"
 
 
 def _state(status: dict[str, Any], name: str) -> str:
