@@ -27,7 +27,9 @@ app = typer.Typer(help="Make an encrypted backup of the database and the keys.",
 @app.callback()
 def backup(
     context: typer.Context,
-    to: Annotated[Path | None, typer.Option(help="the folder; by default backups in the data folder")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="the folder; by default backups in the data folder", file_okay=False)
+    ] = None,
     keep: Annotated[int, typer.Option(help="how many are kept", min=1)] = KEEP,
 ) -> None:
     """Make a backup while the platform runs, and keep the newest few."""
@@ -52,9 +54,14 @@ def make_key(
     key = PrivateKey.generate()
     if not create_private(file, key.encode(HexEncoder).decode() + "\n"):
         raise refuse("file_exists", _("There is a file %s already; nothing was changed.") % file)
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    place.write_text(key.public_key.encode(HexEncoder).decode() + "\n")
+    keep_public_key(settings, key)
     typer.echo(_("Take %s to a safe place off this host: without it no backup can be opened.") % file)
+
+
+def keep_public_key(settings: Settings, key: PrivateKey) -> None:
+    """Keep what backups are sealed for, unless another is kept already."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    create_private(settings.data_dir / PUBLIC_FILE, key.public_key.encode(HexEncoder).decode() + "\n")
 
 
 def backup_folder(settings: Settings, to: Path | None) -> Path:

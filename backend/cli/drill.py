@@ -18,7 +18,7 @@ from backend.settings import settings_from
 def drill(
     key: Annotated[Path, typer.Option(help="the private key's file", exists=True, dir_okay=False)],
     file: Annotated[Path | None, typer.Option(help="the backup; by default the newest")] = None,
-    folder: Annotated[Path | None, typer.Option("--from", help="the folder with backups")] = None,
+    folder: Annotated[Path | None, typer.Option("--from", help="the folder with backups", file_okay=False)] = None,
     scratch: Annotated[
         str | None, typer.Option(help="a PostgreSQL server's address; a database is made there, and dropped")
     ] = None,

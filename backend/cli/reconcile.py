@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.chain import chain_nodes
+from backend.cli.web import require_current_schema
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.reconcile import Reconciled, reconcile_all
@@ -27,6 +28,7 @@ def reconcile(
 ) -> None:
     """Settle payments, bring back what only the chain knows, check, and open sales; exit code 1 if they stay closed."""
     settings = settings_from(os.environ)
+    require_current_schema(settings)  # before wiring makes what is not there
     services = wire(settings)
     try:
         with chain_nodes(settings) as nodes:

@@ -9,6 +9,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
+from backend.db.engine import is_missing
 from backend.db.migrate import is_current
 from backend.errors import refuse
 from backend.i18n import gettext as _
@@ -42,6 +43,8 @@ def web() -> None:
 
 def require_current_schema(settings: Settings) -> None:
     """Refuse to serve a database that lacks tables."""
+    if is_missing(settings.database_url):
+        raise refuse("no_database", _("There is no database yet; run: truestub init, or truestub restore"))
     engine = open_database(settings)
     current = is_current(engine)
     engine.dispose()

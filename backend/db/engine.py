@@ -6,9 +6,11 @@ transaction that may write on SQLite takes the write lock at BEGIN, so that two 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
 
 from backend.db.patience import give_patience, lock_option
 
@@ -66,6 +68,12 @@ def make_engine(
     if by_key:
         event.listen(engine, "connect", _find_by_key)
     return engine
+
+
+def is_missing(url: str) -> bool:
+    """Whether `url` is of an embedded database whose file is not there: to connect would make an empty one."""
+    database = make_url(url).database
+    return url.startswith("sqlite") and bool(database) and not Path(str(database)).exists()
 
 
 @contextmanager

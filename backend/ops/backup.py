@@ -19,9 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nacl.public import PrivateKey, PublicKey
+from sqlalchemy import inspect
 from sqlalchemy.engine import make_url
 
 from backend.credentials.private_files import sync_folder
+from backend.db.engine import is_missing, make_engine, read
+from backend.db.models import Platform
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach
@@ -32,6 +35,8 @@ from backend.settings import Settings
 
 KEEP = 14  # backups kept; the oldest beyond that are removed
 SUFFIX = ".truestub-backup"
+NAMED_TABLES = 3  # where a restore finds some
+_SQLITE_FILES = ("", "-wal", "-shm", "-journal")  # what is left in one of another database is applied to a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Made:
 
 def make_backup(settings: Settings, folder: Path, public_key: PublicKey, now: float, keep: int = KEEP) -> Made:
     """Write a backup into `folder` while the platform runs; `now` (Unix seconds) names it."""
+    _require_installation(settings.database_url)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / (datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ") + SUFFIX)
     unfinished = folder / f".making-{socket.gethostname()}"  # one for each host that shares the folder
@@ -92,16 +98,27 @@ def unpack_backup(file: Path, private_key: PrivateKey, target: Path) -> dict[str
     return manifest
 
 
+def require_empty(database_url: str) -> None:
+    """Refuse (`database_exists`) where there is anything that a restore could write over or be mixed with."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        found = [str(path) for end in _SQLITE_FILES if (path := Path(f"{url.database}{end}")).exists()]
+    else:
+        found = _tables(database_url)[:NAMED_TABLES]
+    if found:
+        sentence = _("There is a database already; move it away first, or name an empty one: %s. Nothing was changed.")
+        raise refuse("database_exists", sentence % ", ".join(found))
+
+
 def restore_database(unpacked: Path, database_url: str, also: str = "") -> None:
     """Put an unpacked database where `database_url` says, whole or not at all; refuses to write over one that is there.
 
     `also`: SQL for PostgreSQL's transaction. A copy of SQLite is a file that the caller may change beforehand.
     """
+    require_empty(database_url)
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         place = Path(url.database or "")
-        if place.exists():
-            raise refuse("database_exists", _("There is a database already; move it away first. Nothing was changed."))
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _put(unpacked / "database.sqlite", place)
         return
@@ -116,13 +133,34 @@ def restore_database(unpacked: Path, database_url: str, also: str = "") -> None:
 def _put(file: Path, place: Path) -> None:
     """Copy a file to another disk, there at once and whole."""
     partial = place.with_name(f".{place.name}.partial")
-    with file.open("rb") as source, partial.open("wb") as target:
-        partial.chmod(0o600)
-        shutil.copyfileobj(source, target)
-        target.flush()
-        os.fsync(target.fileno())
-    partial.rename(place)
+    try:
+        with file.open("rb") as source, partial.open("wb") as target:
+            partial.chmod(0o600)
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        partial.rename(place)
+    finally:
+        partial.unlink(missing_ok=True)
     sync_folder(place.parent)
+
+
+def _require_installation(database_url: str) -> None:
+    """Backups of nothing would push the good ones out of their folder."""
+    if is_missing(database_url) or Platform.__tablename__ not in _tables(database_url):
+        sentence = _(
+            "There is no installation in the database at TRUESTUB_DATABASE_URL: correct it. Nothing was written."
+        )
+        raise refuse("no_installation", sentence)
+
+
+def _tables(database_url: str) -> list[str]:
+    engine = make_engine(database_url)
+    try:
+        with read(engine) as connection:
+            return inspect(connection).get_table_names()
+    finally:
+        engine.dispose()
 
 
 def _copy_database(settings: Settings, plain: Path, now: float) -> None:

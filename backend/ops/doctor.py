@@ -15,10 +15,11 @@ from backend.chain.rpc import Node, NodeError
 from backend.clock import Clock
 from backend.credentials.published import newest_key_list
 from backend.db.clock import now_ms
-from backend.db.engine import read
+from backend.db.engine import is_missing, read
 from backend.db.failures import failure_of
 from backend.db.migrate import is_current
 from backend.db.models import ChainJob, Event, Lease, Outbox
+from backend.db.restores import waiting
 from backend.db.upkeep import BACKUP, DRILL, Upkeep, upkeep_of
 from backend.errors import SettingError
 from backend.i18n import gettext as _
@@ -54,9 +55,10 @@ def examine_installation(settings: Settings, engine: Engine, nodes: list[Node], 
     yield _disk(settings.data_dir)
     keys = _chain_keys(settings)
     yield keys if isinstance(keys, Finding) else Finding("keys", "good", _("The chain keys can be read"))
-    database = _database(engine)
+    database = _database(settings, engine)
     yield database
     if database.verdict == "good":
+        yield from _restored(engine)
         yield _clock(engine, clock)
         yield _worker(engine)
         yield _key_list(engine, clock)
@@ -102,7 +104,9 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", "bad" if free < FULL_DISK_BYTES else "look", what, _("Make room, or move the data folder"))
 
 
-def _database(engine: Engine) -> Finding:
+def _database(settings: Settings, engine: Engine) -> Finding:
+    if is_missing(settings.database_url):
+        return Finding("database", "bad", _("There is no database yet"), _("Run: truestub init, or truestub restore"))
     try:
         current = is_current(engine)
     except Exception as error:
@@ -167,10 +171,20 @@ def _outbox(engine: Engine) -> Finding:
     return Finding("outbox", "good", _("Nothing in the outbox was given up"))
 
 
+def _restored(engine: Engine) -> Iterator[Finding]:
+    with read(engine) as connection:
+        if waiting(connection) is not None:
+            what = _("This database was put back from a copy: sales, minting and mail wait")
+            yield Finding(
+                "database", "bad", what, _("Run: truestub reconcile; see docs/runbooks/older-backup-restored.md")
+            )
+
+
 def _backup(engine: Engine) -> Finding:
     last, hours = _upkeep(engine, BACKUP)
     do = _("Run truestub backup on a schedule; see docs/runbooks/backup-old.md")
     if last.problem is not None:
+        do = _("Mend that and run: truestub backup; see docs/runbooks/backup-old.md")
         return Finding("backup", "bad", _("The last backup failed: %s") % last.problem, do)
     if not last.ever:
         return Finding("backup", "look", _("There was no backup yet"), do)
@@ -182,6 +196,7 @@ def _drill(engine: Engine) -> Finding:
     last, hours = _upkeep(engine, DRILL)
     do = _("Run truestub drill on a schedule; see docs/runbooks/backup-old.md")
     if last.problem is not None:
+        do = _("Mend that and run: truestub drill; see docs/runbooks/backup-old.md")
         return Finding("backup", "bad", _("The last drill failed: %s") % last.problem, do)
     if not last.ever:
         return Finding("backup", "look", _("There was no drill yet: nobody knows if the backups are whole"), do)

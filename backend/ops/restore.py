@@ -1,13 +1,15 @@
 """Put a backup back: database and keys, with sales closed until `reconcile` has compared it with the world outside."""
 
-import shutil
+import os
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from nacl.public import PrivateKey
 from sqlalchemy import Connection, select, update
+from sqlalchemy.engine import make_url
 
+from backend.credentials.private_files import sync_folder
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
@@ -16,7 +18,7 @@ from backend.db.restores import Restore, waiting
 from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _
-from backend.ops.backup import restore_database, unpack_backup
+from backend.ops.backup import require_empty, restore_database, unpack_backup
 from backend.ops.scratch import scratch_folder
 from backend.settings import Settings
 
@@ -37,18 +39,28 @@ def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
 
     It is marked before anyone can see it: events on sale are paused and no worker starts until it is reconciled.
     """
+    require_empty(settings.database_url)  # said before the long work too
     with scratch_folder(settings.data_dir, "restore") as scratch:
         unpacked = scratch / "unpacked"
         manifest = unpack_backup(file, key, unpacked)
-        if settings.keys_dir.exists() and any(settings.keys_dir.iterdir()) and not _same(unpacked, settings.keys_dir):
-            raise refuse("keys_exist", _("There are other keys already; move them away first. Nothing was changed."))
+        if manifest["engine"] != make_url(settings.database_url).get_backend_name():
+            sentence = _("This is a backup of %s: set TRUESTUB_DATABASE_URL to an address of that kind.")
+            raise refuse("other_engine", sentence % manifest["engine"])
+        keys = unpacked / "keys"
+        if settings.keys_dir.exists() and any(settings.keys_dir.iterdir()):
+            if not _same(keys, settings.keys_dir):
+                sentence = _("There are other keys already; move %s away first. Nothing was changed.")
+                raise refuse("keys_exist", sentence % settings.keys_dir)
+        elif keys.exists():
+            # Before the database: without its keys one that is there would be given new ones.
+            keys.chmod(0o700)
+            os.sync()
+            keys.rename(settings.keys_dir)
+            sync_folder(settings.data_dir)
         made_at = int(str(manifest["made_at"]))
         if manifest["engine"] == "sqlite":
             _mark_copy(unpacked / "database.sqlite", made_at)
         restore_database(unpacked, settings.database_url, also=_MARK % made_at)
-        if (unpacked / "keys").exists() and not settings.keys_dir.exists():
-            shutil.copytree(unpacked / "keys", settings.keys_dir)
-            settings.keys_dir.chmod(0o700)
     engine = make_engine(settings.database_url)
     try:
         upgrade(engine)
@@ -97,7 +109,6 @@ def unmark(connection: Connection) -> int:
     return count
 
 
-def _same(unpacked: Path, keys: Path) -> bool:
-    backed_up = {path.name: path.read_bytes() for path in (unpacked / "keys").rglob("*") if path.is_file()}
-    there = {path.name: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
-    return backed_up == there
+def _same(one: Path, other: Path) -> bool:
+    contents = [{path.name: path.read_bytes() for path in keys.rglob("*") if path.is_file()} for keys in (one, other)]
+    return contents[0] == contents[1]

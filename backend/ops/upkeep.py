@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
-from backend.db.engine import make_engine
+from backend.db.engine import is_missing, make_engine
 from backend.db.failures import failure_of
 from backend.db.migrate import is_current
 from backend.db.upkeep import BACKUP, DRILL, book_upkeep
@@ -33,13 +32,14 @@ def booked(settings: Settings, name: str, say: Callable[[str], None]) -> Iterato
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, DBAPIError):
+        return str(error.orig)
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
 def _book(settings: Settings, name: str, problem: str | None) -> bool:
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        return False  # connecting would make an empty one
+    if is_missing(settings.database_url):
+        return False
     engine = make_engine(settings.database_url)
     try:
         if not is_current(engine):

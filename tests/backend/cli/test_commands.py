@@ -64,7 +64,9 @@ def test_an_event_file_with_a_mistake_says_where(truestub: Command, tmp_path: Pa
     assert "classes[1].capacity" in done.stderr
 
 
-def test_web_refuses_an_old_schema(truestub: Command) -> None:
+def test_web_refuses_an_old_schema(truestub: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "truestub.sqlite").touch()
     assert failure(truestub("web")) == "schema_behind"
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -194,6 +195,24 @@ def test_a_restore_never_writes_over_a_database(settings: Settings, tmp_path: Pa
     unpack_backup(made.file, KEY, tmp_path / "unpacked")
     with pytest.raises(Refused):
         restore_database(tmp_path / "unpacked", settings.database_url)
+
+
+def test_what_is_left_of_another_database_is_never_applied_to_a_restored_one(
+    settings: Settings, tmp_path: Path
+) -> None:
+    make_backup(settings, tmp_path / "backups", KEY.public_key, NOW)
+    (tmp_path / "moved.sqlite-wal").touch()
+    with pytest.raises(Refused, match=r"database_exists.*moved\.sqlite-wal"):
+        restore_database(tmp_path / "unpacked", f"sqlite:///{tmp_path}/moved.sqlite")
+
+
+def test_a_backup_of_nothing_is_refused_and_pushes_no_good_one_out(settings: Settings, tmp_path: Path) -> None:
+    made = make_backup(settings, tmp_path / "backups", KEY.public_key, NOW)
+    nowhere = replace(settings, database_url=f"sqlite:///{tmp_path}/typing-error.sqlite")
+    with pytest.raises(Refused, match="no_installation"):
+        make_backup(nowhere, tmp_path / "backups", KEY.public_key, NOW + 1, keep=1)
+    assert made.file.exists()
+    assert not (tmp_path / "typing-error.sqlite").exists()
 
 
 @pytest.mark.parametrize(

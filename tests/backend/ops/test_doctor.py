@@ -19,6 +19,7 @@ from backend.db.engine import make_engine
 from backend.db.upkeep import BACKUP, DRILL, UpkeepRow
 from backend.ops.doctor import Finding, examine_installation
 from backend.ops.readings import take_readings
+from backend.ops.restore import mark
 from backend.ops.sensor_file import FILE
 from backend.ops.upkeep import OLD_HOURS, booked
 from backend.sales.installation import ensure_platform, installation_secret
@@ -124,6 +125,14 @@ def test_backups_and_drills_that_failed_or_were_forgotten_are_told(settings: Set
         found = take_readings(connection, settings.signer_socket, None)
     assert [one.verdict for one in ask(settings, engine)["backup"]] == ["bad", "look"]
     assert (found.backup_ms, found.drill_ms) == (old, old)
+
+
+def test_a_restored_database_that_waits_is_told(settings: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        ensure_platform(connection)
+        mark(connection, made_at=1)
+    _answers, waits = ask(settings, engine)["database"]
+    assert (waits.verdict, "truestub reconcile" in waits.do) == ("bad", True)
 
 
 def test_where_no_database_is_a_drill_books_nothing_and_makes_none(tmp_path: Path) -> None:

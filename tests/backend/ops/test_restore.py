@@ -18,6 +18,7 @@ from backend.chain.batcher import close_batches
 from backend.chain.jobs import enqueue_create_event
 from backend.chain.keys import ensure_chain_keys
 from backend.chain.worker import ChainWorker
+from backend.cli.web import require_current_schema
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
 from backend.credentials.numbers import step_of, step_over
 from backend.db.clock import now_ms
@@ -182,6 +183,46 @@ def test_a_restore_that_dies_right_after_the_data_came_back_leaves_sales_closed(
         with pytest.raises(Refused, match="not_reconciled"):
             require_reconciled(connection)
     engine.dispose()
+
+
+def test_a_restore_killed_after_the_keys_goes_on_with_the_same_backup(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = site.backup()
+    keys = {path.name: path.read_bytes() for path in site.services.settings.keys_dir.iterdir()}
+    place = site.empty_database()
+    there = settings_from({"TRUESTUB_DATA_DIR": str(site.folder / "other"), "TRUESTUB_DATABASE_URL": place})
+
+    def die(*_arguments: Any, **_more: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore_module, "restore_database", die)
+        with pytest.raises(KeyboardInterrupt):
+            restore(there, made.file, KEY)
+    restore(there, made.file, KEY)
+    assert {path.name: path.read_bytes() for path in there.keys_dir.iterdir()} == keys
+    with pytest.raises(Refused, match="database_exists"):
+        restore(there, made.file, KEY)
+
+
+def test_a_backup_of_another_kind_of_database_changes_nothing(site: Site, request: pytest.FixtureRequest) -> None:
+    made = site.backup()
+    other = f"sqlite:///{site.folder}/x.sqlite"
+    if site.services.engine.dialect.name == "sqlite":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        other = server.create_database("template0")
+    there = settings_from({"TRUESTUB_DATA_DIR": str(site.folder / "other"), "TRUESTUB_DATABASE_URL": other})
+    with pytest.raises(Refused, match="other_engine"):
+        restore(there, made.file, KEY)
+    assert not there.keys_dir.exists()
+
+
+def test_to_look_at_a_place_before_a_restore_makes_no_database_there(tmp_path: Path) -> None:
+    settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "other")})
+    with pytest.raises(Refused, match="no_database"):
+        require_current_schema(settings)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_restore_that_fails_at_the_mark_leaves_no_database(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
