@@ -1,14 +1,15 @@
 """The promises, checked after the fact, from rows and from the chain's own logs; nothing of the indexer is used.
 
 P1 sold <= capacity; P2 a token for each ticket whose mint is on the chain, and no other; P3 each paid order has its
-tickets; money taken = tickets paid for + what is on its way back. Queries read whole tables but return only offenders.
+tickets; money taken = tickets paid for + what is on its way back + what banks took. Queries read whole tables but
+return only offenders.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from backend.db.models import (
     Batch,
@@ -46,6 +47,7 @@ def check_rows(connection: Connection) -> Checked:
         *_stock(connection),
         *_tickets(connection),
         *_money(connection),
+        *_disputed(connection),
         *_seats(connection),
         *_index(connection),
     ]
@@ -154,6 +156,30 @@ def _money(connection: Connection) -> list[str]:
     return [
         *_problem("tickets given for other money than asked", connection.scalars(unpaid).all()),
         *_problem("money kept without tickets", connection.scalars(idle).all()),
+    ]
+
+
+def _disputed(connection: Connection) -> list[str]:
+    """Tickets are stopped only by banks that took all that was left; no bank gives back more than banks took."""
+
+    def total(*kinds: str) -> ColumnElement[int]:
+        return func.sum(case((LedgerEntry.kind.in_(kinds), LedgerEntry.amount_minor), else_=0))
+
+    sums = (
+        select(LedgerEntry.payment_id)
+        .join(Payment, Payment.id == LedgerEntry.payment_id)
+        .group_by(LedgerEntry.payment_id, LedgerEntry.currency)
+        .limit(NAMED)
+    )
+    taken = total("charge_back", "loss")
+    early = sums.where(Payment.state == "charged_back", Payment.currency == LedgerEntry.currency)
+    early = early.having(total("sale") > taken + total("refund"))
+    return [
+        *_problem("tickets stopped for a part of their money", connection.scalars(early).all()),
+        *_problem(
+            "more came back from banks than they took",
+            connection.scalars(sums.having(total("reinstated") > taken)).all(),
+        ),
     ]
 
 

@@ -76,13 +76,15 @@ def open_payments(engine: Engine) -> int:
 
 
 def _sales(connection: Connection) -> dict[str, int]:
-    """What paid orders cost, less what was given back, less what a bank took back for tickets that were not used."""
+    """What paid orders cost, less what was given back, less what a bank took and keeps for unused tickets."""
     sold = select(Order.currency, func.sum(Order.total_minor)).where(Order.paid_ms.is_not(None))
     back = select(Refund.currency, func.sum(Refund.amount_minor)).where(Refund.payment_id.is_not(None))
     void = select(LedgerEntry.currency, func.sum(LedgerEntry.amount_minor)).where(LedgerEntry.kind == "charge_back")
-    return _less(
-        connection, sold.group_by(Order.currency), back.group_by(Refund.currency), void.group_by(LedgerEntry.currency)
+    again = select(LedgerEntry.currency, func.sum(-LedgerEntry.amount_minor)).where(
+        LedgerEntry.kind == "reinstated", LedgerEntry.credit == SALES
     )
+    booked = (one.group_by(LedgerEntry.currency) for one in (void, again))
+    return _less(connection, sold.group_by(Order.currency), back.group_by(Refund.currency), *booked)
 
 
 def _owed(connection: Connection) -> dict[str, int]:

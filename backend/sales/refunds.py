@@ -33,7 +33,7 @@ from backend.db.models import (
 from backend.domain import ledger
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import No
-from backend.domain.selling.refunding import By, Returned, SoldTicket, Terms, charge_back, give_back
+from backend.domain.selling.refunding import By, Returned, SoldTicket, Terms, give_back
 from backend.domain.selling.requests import Key
 from backend.errors import Refused
 from backend.killpoints import reach
@@ -48,7 +48,6 @@ from backend.sales.words import refusal
 
 REDEEMED = 1  # a token's status on the chain (SPEC 8.3)
 MAX_REASON = 80  # characters
-BOOKED = ("succeeded", "refunding", "refund_failed", "refunded")  # payments whose money is in the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Wish:
 def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
     """Take the tickets back and owe their money; raises `Refused`. The same key again: the first answer."""
     with engine.begin() as connection:
-        _lock(connection, event_id)
+        lock(connection, event_id)
         known = _known(connection, wish.key) if wish.key else None
         if known is not None:
             return _view(connection, known)
@@ -117,36 +116,6 @@ def refunds_of(engine: Engine, order_id: UUID) -> list[RefundView]:
     with read(engine) as connection:
         query = select(Refund.id).where(Refund.order_id == order_id).order_by(Refund.created_ms, Refund.id)
         return [_view(connection, one) for one in connection.scalars(query).all()]
-
-
-def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:
-    """The bank took a payment back; whether that was news. Unused tickets are void at once, used ones are a loss."""
-    with engine.begin() as connection:
-        _lock(connection, event_id)
-        payment = connection.execute(select(Payment).where(Payment.id == payment_id)).one()
-        if payment.state == "charged_back":
-            return False
-        now = now_ms(connection)
-        order = connection.execute(select(Order).where(Order.id == payment.order_id)).one()
-        values = {"state": "charged_back", "reason": "charged_back", "changed_ms": now}
-        connection.execute(update(Payment).where(Payment.id == payment_id).values(values))
-        bought = payment.state == "succeeded"
-        decided = charge_back(sold_tickets(connection, order.id)) if bought else Returned((), 0, 0, empties_order=False)
-        void = decided.amount_minor
-        # What was used, and what went back before, is lost. Of a payment we never saw succeed nothing was booked.
-        loss = payment.amount_minor - void if payment.state in BOOKED else 0
-        common = (payment.currency, order.id, payment_id)
-        entries = [
-            ledger.charge_back(payment.provider, amount, *common, used=used)
-            for amount, used in ((void, False), (loss, True))
-            if amount > 0
-        ]
-        if entries:
-            connection.execute(insert(LedgerEntry), ledger_rows(entries, event_id, now))
-        if decided.tickets:
-            void_tickets(connection, order, decided, "revoked", now)
-        reach("refund.charged_back")
-        return True
 
 
 def sold_tickets(connection: Connection, order_id: UUID) -> list[SoldTicket]:
@@ -244,7 +213,7 @@ def void_tickets(connection: Connection, order: Row[Any], decided: Returned, sta
         connection.execute(update(Order).where(Order.id == order.id).values(state="refunded"))
 
 
-def _lock(connection: Connection, event_id: UUID) -> None:
+def lock(connection: Connection, event_id: UUID) -> None:
     if lock_event(connection, event_id) is None:
         raise LookupError(f"no event {event_id}")
 

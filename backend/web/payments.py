@@ -7,16 +7,22 @@ from flask import Response, request
 
 from backend.errors import refuse
 from backend.i18n import gettext as _
+from backend.sales.charge_backs import Outcome, book_dispute, take_charge_back
 from backend.sales.payments.failed import note_came_back
 from backend.sales.payments.flow import find_payment, settle
-from backend.sales.payments.interface import Provider, RefundFailed, Silent
-from backend.sales.refunds import take_charge_back
+from backend.sales.payments.interface import Disputed, Provider, RefundFailed, Silent
 from backend.web.requests import services
 from backend.wiring import Services
 
 bp = APIBlueprint("payments", __name__, url_prefix="/payments", enable_openapi=False)
 
 _log = logging.getLogger(__name__)
+
+_DISPUTE_WORDS: dict[Outcome, str] = {
+    "stopped": "dispute %s took all that was left of payment %s: its unused tickets are void",
+    "undecided": "dispute %s took a part of payment %s: its tickets are good until the desk decides",
+    "reinstated": "dispute %s gave its money back to payment %s: void tickets stay void until the desk gives new ones",
+}
 
 
 @bp.post("/<provider>/notify")
@@ -46,6 +52,11 @@ def _take_note(known: Provider, parts: Services) -> None:
         payment = find_payment(parts.engine, said.payment_id)
     except LookupError:
         raise refuse("unknown_payment", _("There is no such payment")) from None
+    if isinstance(said, Disputed):
+        outcome = book_dispute(parts.engine, payment.event_id, payment.id, said.dispute)
+        if outcome != "known":
+            _log.warning(_DISPUTE_WORDS[outcome], said.dispute.name, payment.id)
+        return
     if said.verdict == "charged_back":
         if take_charge_back(parts.engine, payment.event_id, payment.id):
             _log.warning("payment %s was charged back", payment.id)

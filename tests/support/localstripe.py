@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import urllib3
 
@@ -60,6 +61,19 @@ class LocalStripe:
         )
         found: list[dict[str, Any]] = answer.json()["data"]
         return found
+
+    def foreign_intent(self, metadata: dict[str, str]) -> str:
+        """A PaymentIntent that the shop did not make; its id."""
+        about = {"amount": "1", "currency": "eur", **{f"metadata[{name}]": value for name, value in metadata.items()}}
+        answer = urllib3.request(
+            "POST",
+            f"{self.url}/v1/payment_intents",
+            body=urlencode(about),
+            headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-www-form-urlencoded"},
+            retries=False,
+        )
+        made: str = answer.json()["id"]
+        return made
 
     def _config(self, what: str, told: Any) -> None:
         assert urllib3.request("POST", f"{self.url}/_config/{what}", json=told, retries=False).status == 200

@@ -82,11 +82,23 @@ def give_back(
     )
 
 
+NOTHING = Returned((), 0, 0, empties_order=False)
+
+
 def charge_back(tickets: Sequence[SoldTicket]) -> Returned:
     """The bank took the money of the whole order: what was not used is void; what was used is a loss."""
     void = tuple(one for one in tickets if one.state in GOOD and not one.entered)
     used = any(one.state in GOOD and one.entered for one in tickets)
     return Returned(void, sum(one.price_minor for one in void), 0, empties_order=not used)
+
+
+def dispute(tickets: Sequence[SoldTicket], amount_minor: int, left_minor: int) -> Returned:
+    """A bank took `amount_minor` of a payment of which we had `left_minor`.
+
+    What covers all that was left is a charge-back. Less stops no ticket, since nobody can tell which one was meant: it
+    is a loss until the organiser decides.
+    """
+    return charge_back(tickets) if amount_minor >= left_minor else NOTHING
 
 
 def self_service_until(terms: Terms) -> int | None:

@@ -24,9 +24,9 @@ from backend.db.models import Chain, ChainBlock, ChainContract, ChainJob, ChainL
 from backend.db.upsert import insert_missing
 from backend.domain.chain_money import RELEASE_AFTER_MS, may_release
 from backend.killpoints import reach
+from backend.sales.charge_backs import take_charge_back
 from backend.sales.payments.chain import ChainPayments, ask_back, enqueue_market_job, said_of
 from backend.sales.payments.flow import find_payment, settle
-from backend.sales.refunds import take_charge_back
 from backend.sales.till.reading import lock_event
 from backend.sales.till.till import Tills
 

@@ -85,6 +85,31 @@ class RefundFailed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Money of a payment that a bank took back; once `reinstated`, it is with us again.
+
+    `name`: the provider's own, the idempotency key of both. `amount_minor` (> 0) is what moved now, in `currency`
+    (ISO 4217, capitals), which need not be the payment's.
+    """
+
+    name: str
+    amount_minor: int
+    currency: str
+    reinstated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """A payment of ours is disputed."""
+
+    payment_id: UUID
+    dispute: Dispute
+
+
+Notification = Said | RefundFailed | Disputed
+
+
 class Provider(Protocol):
     """One way to pay. Methods may be called from several threads and processes."""
 
@@ -121,7 +146,7 @@ class Provider(Protocol):
         Returns when the provider has taken note. Raises `Silent`, and `RefundRefused` where asking again is no use.
         """
 
-    def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said | RefundFailed | None:
+    def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Notification | None:
         """Check the signature and read; raises `Refused` for what is forged, too old, or unreadable.
 
         None: it is genuine and says nothing that we need. Raises `Silent` if it must be sent again.

@@ -15,6 +15,7 @@ from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales import orders
 from backend.sales.calling_off import cancel_event
+from backend.sales.charge_backs import undecided_disputes
 from backend.sales.payments.failed import WAYS, failed_refunds, send_again, settle_by_hand
 from backend.sales.refunds import Wish, refund
 from backend.web.desk.guard import needs, note, see_other
@@ -57,8 +58,9 @@ def give_back(order_id: UUID) -> ResponseReturnValue:
 
 @needs("refund")
 def failed() -> ResponseReturnValue:
-    """The refunds that a provider refused for good and that nobody has settled yet."""
-    return render_template("desk/refunds.html", failed=failed_refunds(services().engine))
+    """The refunds that a provider refused for good, and the disputes of a part, that nobody has dealt with yet."""
+    engine = services().engine
+    return render_template("desk/refunds.html", failed=failed_refunds(engine), disputes=undecided_disputes(engine))
 
 
 @needs("refund")

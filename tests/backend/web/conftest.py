@@ -1,11 +1,14 @@
 """The whole application on a fresh database, without a server."""
 
+from collections.abc import Iterator
+
 import pytest
 from flask.testing import FlaskClient
 
 from backend.app import create_app
 from backend.wiring import Services
 from tests.support.buyer import Buyer
+from tests.support.localstripe import LocalStripe
 from tests.support.shop import put_on_sale
 
 
@@ -24,3 +27,9 @@ def client(services: Services) -> FlaskClient:
 @pytest.fixture
 def buyer(client: FlaskClient) -> Buyer:
     return Buyer(client)
+
+
+@pytest.fixture(scope="session")
+def bank() -> Iterator[LocalStripe]:
+    with LocalStripe() as started:
+        yield started

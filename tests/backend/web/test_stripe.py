@@ -1,6 +1,6 @@
 """Payments by Stripe: the SDK against localstripe (tests/support/localstripe_server.py), and bodies signed offline.
 
-Disputes, refused and returned refunds are shown by offline bodies and refusals put into localstripe's mouth alone: it
+Refused and returned refunds are shown by offline bodies and refusals put into localstripe's mouth alone: it
 has none of its own.
 """
 
@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,46 +18,37 @@ from sqlalchemy import select, update
 from werkzeug.serving import make_server
 
 from backend.app import create_app
-from backend.db.models import Event, Order, Outbox, Payment, Stock
+from backend.db.models import Event, Order, Outbox, Stock
 from backend.db.payments import FailedRefund
 from backend.sales.expiry import expire_holds
-from backend.sales.ledger import balances, check_ledger
+from backend.sales.ledger import balances
 from backend.sales.payments import outbox, reconcile
 from backend.sales.payments.failed import failed_refunds, send_again, settle_by_hand
 from backend.sales.sent_back import Booked, book_sent_back
-from backend.settings import settings_from
-from backend.wiring import Services, wire
-from tests.support.buyer import Buyer, new_key, opens, problem
-from tests.support.checker import check_sales
+from backend.wiring import Services
+from tests.support.buyer import Buyer, problem
 from tests.support.forms import HTML, token_of
 from tests.support.localstripe import CARD, DECLINED_CARD, KEY, WEBHOOK_SECRET, LocalStripe, event, signed
-from tests.support.shop import put_on_sale
+from tests.support.stripe_shop import (
+    NOTIFY,
+    PRICE,
+    adds_up,
+    ask,
+    bought,
+    checkout,
+    held_by_stripe,
+    payment_of,
+    started,
+    tell,
+    with_stripe,
+)
 
-NOTIFY = "/payments/stripe/notify"
-PRICE = 4950
 DEADLINE_SECONDS = 0.4
-
-
-@pytest.fixture(scope="session")
-def bank() -> Iterator[LocalStripe]:
-    with LocalStripe() as started:
-        yield started
 
 
 @pytest.fixture
 def services(database_url: str, tmp_path: Path, bank: LocalStripe) -> Iterator[Services]:
-    settings = settings_from(
-        {
-            "TRUESTUB_DATA_DIR": str(tmp_path / "data"),
-            "TRUESTUB_DATABASE_URL": database_url,
-            "TRUESTUB_STRIPE_KEY": KEY,
-            "TRUESTUB_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "TRUESTUB_STRIPE_API_URL": bank.url,
-            "TRUESTUB_STRIPE_PAGES": bank.url,
-        }
-    )
-    services = wire(settings)
-    put_on_sale(services.engine)
+    services = with_stripe(database_url, tmp_path / "data", bank)
     with services.engine.begin() as connection:
         connection.execute(update(Event).values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))
     yield services
@@ -72,46 +62,10 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "BUYER_SHARE", 0)
 
 
-def checkout(buyer: Buyer, order: dict[str, Any], key: str = "") -> Any:
-    return buyer.client.post(
-        f"/api/v1/orders/{order['order_id']}/payments",
-        json={"method": "stripe", "token": "checkout"},
-        headers={"Idempotency-Key": key or new_key(), **opens(order)},
-    )
-
-
-def started(buyer: Buyer, *lines: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """An order whose buyer was sent to Stripe's page, and that page."""
-    order = buyer.held(*lines)
-    answer = checkout(buyer, order)
-    assert answer.status_code == 202, answer.text
-    return order, answer.get_json()["payment"]["pay_at"]
-
-
-def bought(buyer: Buyer, services: Services, bank: LocalStripe, *lines: dict[str, Any]) -> dict[str, Any]:
-    order, pay_at = started(buyer, *lines)
-    assert bank.pay(pay_at)[0] == 303
-    assert ask(services) == 1
-    return {**order, **buyer.look(order)}
-
-
-def ask(services: Services) -> int:
-    return reconcile.reconcile(services.engine, services.tills, services.payments)
-
-
 def send_refunds(services: Services) -> int:
     with services.engine.begin() as connection:
         connection.execute(update(Outbox).where(Outbox.state == "waiting").values(due_ms=0))
     return outbox.run_due(services.engine, services.payments)
-
-
-def payment_of(services: Services, order: dict[str, Any]) -> Any:
-    with services.engine.connect() as connection:
-        return connection.execute(select(Payment).where(Payment.order_id == UUID(order["order_id"]))).one()
-
-
-def tell(client: FlaskClient, body: bytes, headers: dict[str, str] | None = None) -> int:
-    return client.post(NOTIFY, data=body, headers=headers if headers is not None else signed(body)).status_code
 
 
 def session_of(services: Services, order: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -129,16 +83,6 @@ def session_of(services: Services, order: dict[str, Any], **more: Any) -> dict[s
 def refunds_at(bank: LocalStripe, services: Services, order: dict[str, Any]) -> list[int]:
     mine = str(payment_of(services, order).id)
     return [one["amount"] for one in bank.list("refunds") if one["metadata"].get("payment_id") == mine]
-
-
-def held_by_stripe(services: Services) -> int:
-    with services.engine.connect() as connection:
-        return balances(connection).get(("provider:stripe", "EUR"), 0)
-
-
-def adds_up(services: Services) -> None:
-    assert check_ledger(services.engine, {}) == []
-    assert check_sales(services.engine).problems == []
 
 
 # --- paying -----------------------------------------------------------------------------------------------------------
@@ -377,24 +321,6 @@ def test_other_money_than_was_asked_for_buys_nothing(
     assert tell(client, event("checkout.session.completed", session_of(services, order, **more))) == 204
     found = buyer.look(order)
     assert (found["state"], found["tickets"], found["payment"]["reason"]) == ("held", [], reason)
-
-
-def test_a_dispute_voids_the_tickets_once(
-    buyer: Buyer, client: FlaskClient, services: Services, bank: LocalStripe
-) -> None:
-    order = bought(buyer, services, bank)
-    intent = next(
-        one["id"]
-        for one in bank.list("payment_intents")
-        if one["metadata"]["payment_id"] == str(payment_of(services, order).id)
-    )
-    body = event("charge.dispute.funds_withdrawn", {"id": "dp_1", "payment_intent": intent, "amount": PRICE})
-    bank.fail_next("payment_intents", "500", "GET")
-    assert tell(client, body) == 503, "Stripe sends again what we could not ask about"
-    assert [tell(client, body), tell(client, body)] == [204, 204]
-    assert [one["state"] for one in buyer.look(order)["tickets"]] == ["revoked"]
-    assert held_by_stripe(services) == 0
-    adds_up(services)
 
 
 # --- money that goes back ---------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from stripe import SignatureVerificationError, WebhookSignature
 
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales.payments.interface import AWAITING_BUYER, RefundFailed, Said
+from backend.sales.payments.interface import AWAITING_BUYER, Dispute, RefundFailed, Said
 from backend.sales.payments.stripe.amounts import from_stripe
 
 HEADER = "Stripe-Signature"
@@ -19,19 +19,22 @@ REFUND_LOST = ("failed", "canceled")  # states of a refund whose money is with u
 
 _SESSION_EVENTS = "checkout.session."
 _REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
-_MONEY_TAKEN_BACK = "charge.dispute.funds_withdrawn"
+# Only what moves money: a dispute that is opened or closed may be an inquiry, which moves none.
+_TAKEN, _REINSTATED = "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"
+_MAX_DISPUTE_NAME = 50  # characters; Stripe's own have about thirty
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
-    """A bank took a payment back. Stripe names it by its PaymentIntent, which knows our name of it."""
+class DisputedIntent:
+    """A bank took money back, or lost it again. Stripe names the payment by its PaymentIntent, which knows our name."""
 
     intent: str
+    dispute: Dispute
 
 
 def read(
     headers: Mapping[str, str], body: bytes, secret: str, now: float, *, live: bool
-) -> Said | RefundFailed | TakenBack | None:
+) -> Said | RefundFailed | DisputedIntent | None:
     """The notification, if it is genuine, fresh and of our mode; none where it says nothing that we need."""
     _check_signature(headers, body, secret, now)
     event = _parsed(body)
@@ -44,9 +47,8 @@ def read(
         return _session(kind, about)
     if kind in _REFUND_EVENTS:
         return _refund(about)
-    if kind == _MONEY_TAKEN_BACK:
-        intent = about.get("payment_intent")
-        return TakenBack(intent) if isinstance(intent, str) else None
+    if kind in (_TAKEN, _REINSTATED):
+        return _dispute(about, reinstated=kind == _REINSTATED)
     return None
 
 
@@ -84,6 +86,28 @@ def _refund(refund: Mapping[str, Any]) -> RefundFailed | None:
     if payment_id is None or refund_id is None:
         return None  # made by hand, at Stripe
     return RefundFailed(payment_id, refund_id, str(refund.get("failure_reason") or refund["status"])[:60])
+
+
+def _dispute(dispute: Mapping[str, Any], *, reinstated: bool) -> DisputedIntent | None:
+    intent, name, currency = dispute.get("payment_intent"), dispute.get("id"), str(dispute.get("currency")).upper()
+    if not isinstance(intent, str):
+        return None  # not paid by Checkout
+    moved = _moved(dispute, reinstated=reinstated)
+    amount = from_stripe(moved, currency) if isinstance(moved, int) else None
+    if not isinstance(name, str) or not 0 < len(name) <= _MAX_DISPUTE_NAME or not amount or amount < 0:
+        raise _unreadable()
+    return DisputedIntent(intent, Dispute(name, amount, currency, reinstated))
+
+
+def _moved(dispute: Mapping[str, Any], *, reinstated: bool) -> Any:  # noqa: ANN401 - as it came
+    """What moved, from the account's own book where that is told in the dispute's currency; else what is disputed."""
+    sign = 1 if reinstated else -1
+    booked = [
+        sign * one["amount"]
+        for one in dispute.get("balance_transactions") or []
+        if one.get("currency") == dispute.get("currency") and sign * one["amount"] > 0
+    ]
+    return sum(booked) if booked else dispute.get("amount")
 
 
 def _check_signature(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> None:

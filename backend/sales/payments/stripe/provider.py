@@ -15,7 +15,15 @@ from stripe import checkout
 
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales.payments.interface import Charge, RefundFailed, RefundRefused, Said, SentBack, Silent
+from backend.sales.payments.interface import (
+    Charge,
+    Disputed,
+    Notification,
+    RefundRefused,
+    Said,
+    SentBack,
+    Silent,
+)
 from backend.sales.payments.stripe import notifications
 from backend.sales.payments.stripe.amounts import from_stripe, to_stripe
 from backend.sales.payments.stripe.deadline import DeadlineClient
@@ -152,16 +160,16 @@ class Stripe:
         if done.status in notifications.REFUND_LOST:
             raise RefundRefused(str(done.failure_reason or done.status))
 
-    def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Said | RefundFailed | None:
+    def read_notification(self, headers: Mapping[str, str], body: bytes, now: float) -> Notification | None:
         told = notifications.read(headers, body, self._secret, now, live=self._live)
-        if not isinstance(told, notifications.TakenBack):
+        if not isinstance(told, notifications.DisputedIntent):
             return told
         intent = self._ask_known(lambda: self._client.v1.payment_intents.retrieve(told.intent))
         try:
             payment_id = UUID(_metadata(intent).get("payment_id", ""))
         except ValueError:
             return None  # of another shop on the same account
-        return Said(payment_id, "charged_back")
+        return Disputed(payment_id, told.dispute)
 
     def _session(self, payment_id: UUID, reference: str | None) -> checkout.Session | None:
         if reference is not None:

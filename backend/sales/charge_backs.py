@@ -1,0 +1,151 @@
+"""Money that a bank takes back without asking us, whole or in part, and money that it gives back to us (SPEC 9.6).
+
+Decided and written under the event's lock, as refunds are. What is written already is known by the keys of its entries
+in the ledger, so that each may be told twice and in any order.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from backend.db.clock import now_ms
+from backend.db.engine import read
+from backend.db.models import LedgerEntry, Order, Payment
+from backend.domain import ledger
+from backend.domain.selling.refunding import NOTHING, Returned, charge_back, dispute
+from backend.killpoints import reach
+from backend.sales.payments.interface import Dispute, Silent
+from backend.sales.refunds import lock, sold_tickets, void_tickets
+from backend.sales.till.writing import ledger_rows
+
+BOOKED = ("succeeded", "refunding", "refund_failed", "refunded")  # payments whose money is in the ledger
+SHOWN = 200  # disputes in one list
+_ADDS, _TAKES = ("sale", "reinstated"), ("refund", "charge_back", "loss")  # kinds, to what is left of a payment
+
+Outcome = Literal["known", "stopped", "undecided", "reinstated"]
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeView:
+    """A dispute that left tickets good; the organiser decides about them."""
+
+    order_id: UUID
+    name: str  # the provider's
+    provider: str
+    amount_minor: int
+    currency: str
+
+
+def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:
+    """The bank took a payment back; whether that was news. Unused tickets are void at once, used ones are a loss."""
+    with engine.begin() as connection:
+        lock(connection, event_id)
+        payment = _payment(connection, payment_id)
+        if payment.state == "charged_back":
+            return False
+        tickets = sold_tickets(connection, payment.order_id)
+        decided = charge_back(tickets) if payment.state == "succeeded" else NOTHING
+        void = decided.amount_minor
+        # What was used, and what went back before, is lost. Of a payment we never saw succeed nothing was booked.
+        loss = payment.amount_minor - void if payment.state in BOOKED else 0
+        booked = (payment.provider, void, loss, payment.currency, payment.order_id, payment_id)
+        _write(connection, event_id, ledger.taken_back(str(payment_id), *booked))
+        _stop(connection, payment, decided)
+        reach("refund.charged_back")
+        return True
+
+
+def book_dispute(engine: Engine, event_id: UUID, payment_id: UUID, told: Dispute) -> Outcome:
+    """A bank took some of a payment, or gave it back to us; what that changed.
+
+    `stopped`: it took all that was left, and what was not used is void. `undecided`: it took less, and the tickets are
+    good until the organiser decides. Raises `Silent` while the payment's own money is not in the ledger yet.
+    """
+    with engine.begin() as connection:
+        lock(connection, event_id)
+        payment = _payment(connection, payment_id)
+        if payment.state not in (*BOOKED, "charged_back"):
+            raise Silent
+        taken = _entries(connection, ledger.taken_back_keys(told.name))
+        if not taken:
+            return _book_new(connection, event_id, payment, told)
+        if not told.reinstated or _entries(connection, [ledger.reinstated_key(one.key) for one in taken]):
+            return "known"
+        _write(connection, event_id, ledger.reinstated(taken, told.amount_minor))
+        return "reinstated"
+
+
+def undecided_disputes(engine: Engine, order_id: UUID | None = None) -> list[DisputeView]:
+    """Those that took less than was left and whose money is not back; of an order or of all. The oldest first."""
+    back = select(LedgerEntry.key).where(LedgerEntry.kind == "reinstated")
+    query = (
+        select(LedgerEntry, Payment.provider)
+        .join(Payment, Payment.id == LedgerEntry.payment_id)
+        .join(Order, Order.id == LedgerEntry.order_id)
+        .where(LedgerEntry.kind == "loss", Payment.state == "succeeded", Order.state == "paid")
+        .where((ledger.reinstated_key("") + LedgerEntry.key).not_in(back))
+        .order_by(LedgerEntry.id)
+        .limit(SHOWN)
+    )
+    if order_id is not None:
+        query = query.where(LedgerEntry.order_id == order_id)
+    with read(engine) as connection:
+        return [
+            DisputeView(row.order_id, row.key.partition(":")[2], row.provider, row.amount_minor, row.currency)
+            for row in connection.execute(query)
+        ]
+
+
+def _book_new(connection: Connection, event_id: UUID, payment: Row[Any], told: Dispute) -> Outcome:
+    """Book a dispute that we had not heard of. Where its money is back already, it stops nothing."""
+    decided = NOTHING
+    if payment.state == "succeeded" and not told.reinstated and told.currency == payment.currency:
+        tickets = sold_tickets(connection, payment.order_id)
+        decided = dispute(tickets, told.amount_minor, _left(connection, payment))
+    void = min(decided.amount_minor, told.amount_minor)  # earlier disputes may have taken some of the tickets' price
+    booked = (payment.provider, void, told.amount_minor - void, told.currency, payment.order_id, payment.id)
+    taken = ledger.taken_back(told.name, *booked)
+    if told.reinstated:
+        _write(connection, event_id, [*taken, *ledger.reinstated(taken, told.amount_minor)])
+        return "reinstated"
+    _write(connection, event_id, taken)
+    if decided is NOTHING:
+        return "undecided"
+    _stop(connection, payment, decided)
+    return "stopped"
+
+
+def _payment(connection: Connection, payment_id: UUID) -> Row[Any]:
+    return connection.execute(select(Payment.__table__).where(Payment.id == payment_id)).one()
+
+
+def _left(connection: Connection, payment: Row[Any]) -> int:
+    """What we still have of a payment: refunds that are on their way are gone."""
+    query = select(LedgerEntry.kind, LedgerEntry.amount_minor)
+    rows = connection.execute(
+        query.where(LedgerEntry.payment_id == payment.id, LedgerEntry.currency == payment.currency)
+    )
+    return sum(amount * ((kind in _ADDS) - (kind in _TAKES)) for kind, amount in rows)
+
+
+def _entries(connection: Connection, keys: Iterable[str]) -> list[ledger.Entry]:
+    columns = [getattr(LedgerEntry, name) for name in ledger.Entry.__slots__]
+    return [ledger.Entry(*row) for row in connection.execute(select(*columns).where(LedgerEntry.key.in_(keys)))]
+
+
+def _write(connection: Connection, event_id: UUID, entries: list[ledger.Entry]) -> None:
+    if entries:
+        connection.execute(insert(LedgerEntry), ledger_rows(entries, event_id, now_ms(connection)))
+
+
+def _stop(connection: Connection, payment: Row[Any], decided: Returned) -> None:
+    """The payment is gone, and the decided tickets with it."""
+    now = now_ms(connection)
+    gone = {"state": "charged_back", "reason": "charged_back", "changed_ms": now}
+    connection.execute(update(Payment).where(Payment.id == payment.id).values(gone))
+    if decided.tickets:
+        order = connection.execute(select(Order.__table__).where(Order.id == payment.order_id)).one()
+        void_tickets(connection, order, decided, "revoked", now)
