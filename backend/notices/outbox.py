@@ -24,6 +24,7 @@ SPREAD, SEND, CONFIRM, ALERT = "notice.spread", "notice.send", "notice.confirm",
 OF_INCIDENTS = (ALERT, SEND)
 SPREAD_AT_ONCE = 500  # subscribers in one transaction
 SEND_AT_ONCE = 256
+REPEATS_AT_ONCE = 8  # of these, what failed before: whoever hangs again holds up a round, and few of its threads
 THREADS = 24  # a server that is far away answers each in a second or so
 FIRST_PAUSE_MS = 2_000  # doubles with each attempt
 LONGEST_PAUSE_MS = 600_000
@@ -101,21 +102,21 @@ def spread(engine: Engine) -> int:
 
 
 def send_due(engine: Engine, send: Sender, topics: Collection[str]) -> int:
-    """Send what is due of these topics; how many left. What must not wait for one another is sent in calls of its own.
+    """Send what is due of these topics, little of it for a second time; how many left.
 
-    Several workers may do so: a letter's id makes a repeat harmless.
+    What must not wait for one another is sent in calls of its own. Several workers may do so: a letter's id makes a
+    repeat harmless.
     """
     with read(engine) as connection:
-        due = connection.execute(
+        waiting = (
             select(Outbox.id, Outbox.topic, Outbox.payload, Outbox.attempts)
-            .where(
-                Outbox.topic.in_(topics),
-                Outbox.state == "waiting",
-                is_due(Outbox.due_ms, now_ms(connection)),
-            )
+            .where(Outbox.topic.in_(topics), Outbox.state == "waiting", is_due(Outbox.due_ms, now_ms(connection)))
             .order_by(Outbox.due_ms)
-            .limit(SEND_AT_ONCE)
-        ).all()
+        )
+        due = [
+            *connection.execute(waiting.where(Outbox.attempts == 0).limit(SEND_AT_ONCE)),
+            *connection.execute(waiting.where(Outbox.attempts > 0).limit(REPEATS_AT_ONCE)),
+        ]
     if not due:
         return 0
     with ThreadPoolExecutor(THREADS) as threads:

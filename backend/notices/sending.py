@@ -33,6 +33,7 @@ class Sending:
 
     def __init__(self, engine: Engine, settings: Settings, book: Book, orders: OrderSending | None = None) -> None:
         self._engine, self._settings, self._book, self._orders = engine, settings, book, orders
+        self._failing: set[UUID] = set()  # subscribers whose last letter did not get through
         self._told: dict[tuple[int, str], tuple[float, tuple[dict[str, Any], str] | None]] = {}
         self._strangers = settings.environment == "production"
 
@@ -50,11 +51,18 @@ class Sending:
             who = self._book.find(connection, UUID(item.payload["subscriber"]))
         if who is None:
             return
+        if item.attempts == 0 and who.id in self._failing:
+            raise NotSentError("it failed the last time: others go first")
         set_language(who.language)
-        if item.topic == CONFIRM:
-            self._confirm(who)
-        elif who.state == "confirmed":
-            self._tell(who, item.payload["note"])
+        try:
+            if item.topic == CONFIRM:
+                self._confirm(who)
+            elif who.state == "confirmed":
+                self._tell(who, item.payload["note"])
+        except NotSentError:
+            self._failing.add(who.id)
+            raise
+        self._failing.discard(who.id)
 
     def tell_of_outage(self, who: Who, since_ms: int, failure: Failure) -> None:
         """Tell one subscriber that the database is away or takes nothing; needs none. Raises `NotSentError`."""
