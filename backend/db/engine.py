@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
 from backend.db.patience import give_patience, lock_option
+from backend.db.sqlite_file import stay_on_file
 
 BUSY_TIMEOUT_SECONDS = 30  # how long a SQLite writer waits for another
 POOL_SIZE = 10  # connections kept per process
@@ -44,6 +45,7 @@ def make_engine(
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        stay_on_file(engine)
         return engine
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
