@@ -137,7 +137,7 @@ def write_run(connection: Connection, chain: int, run: Run, head: int, finality:
     connection.execute(
         update(ChainJob)
         .where(ChainJob.chain == chain, ChainJob.state == "included", ChainJob.block_number <= final)
-        .values(state="final", changed_ms=now)
+        .values(state="final")  # as of its block: that it got deeper is no news of the chain
     )
     # The block we began after stays: whoever reads the chain anew begins there.
     start = select(Chain.start_block).where(Chain.id == chain).scalar_subquery()

@@ -18,7 +18,6 @@ from backend.db.engine import read
 from backend.db.models import (
     Event,
     GateRecord,
-    IdempotencyKey,
     LedgerEntry,
     Order,
     OrderLine,
@@ -38,6 +37,7 @@ from backend.domain.selling.requests import Key
 from backend.errors import Refused
 from backend.killpoints import reach
 from backend.notices.order_outbox import tell_money_back
+from backend.sales.once import made_before, remember
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain import refuse_impossible_refund
 from backend.sales.payments.interface import CASH
@@ -79,7 +79,7 @@ def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
     """Take the tickets back and owe their money; raises `Refused`. The same key again: the first answer."""
     with engine.begin() as connection:
         lock(connection, event_id)
-        known = _known(connection, wish.key) if wish.key else None
+        known = made_before(connection, wish.key) if wish.key else None
         if known is not None:
             return _view(connection, known)
         now = now_ms(connection)
@@ -90,15 +90,7 @@ def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
             raise Refused(refusal(decided))
         refund_id = _give_back(connection, order, decided, wish, now)
         if wish.key is not None:
-            connection.execute(
-                insert(IdempotencyKey).values(
-                    scope=wish.key.scope,
-                    key=wish.key.digest,
-                    request_hash=wish.key.request_hash,
-                    resource_id=refund_id,
-                    created_ms=now,
-                )
-            )
+            remember(connection, wish.key, refund_id)
         reach("refund.written")
         return _view(connection, refund_id)
 
@@ -221,19 +213,6 @@ def lock(connection: Connection, event_id: UUID) -> None:
 def _terms(connection: Connection, event_id: UUID) -> Terms:
     query = select(Event.state, Event.doors_ms, Event.refund_until_ms, Event.refund_keep_bps)
     return Terms(*connection.execute(query.where(Event.id == event_id)).one())
-
-
-def _known(connection: Connection, key: Key) -> UUID | None:
-    query = select(IdempotencyKey.request_hash, IdempotencyKey.resource_id)
-    row = connection.execute(
-        query.where(IdempotencyKey.scope == key.scope, IdempotencyKey.key == key.digest)
-    ).one_or_none()
-    if row is None:
-        return None
-    if row.request_hash != key.request_hash:
-        raise Refused(refusal(No("idempotency_key_reused")))
-    found: UUID = row.resource_id
-    return found
 
 
 def _view(connection: Connection, refund_id: UUID) -> RefundView:

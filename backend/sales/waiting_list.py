@@ -19,12 +19,13 @@ from backend.db.engine import read
 from backend.db.models import Event, Order, Stock, TicketClass, Waiter
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import Again, No
-from backend.domain.selling.requests import Hold, LineWanted
+from backend.domain.selling.requests import Hold, Key, LineWanted
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.i18n import language
 from backend.notices.order_outbox import tell_offered
 from backend.privacy.waiters import forget_mail, hand_to_order, keep_mail
+from backend.sales.once import made_before, remember
 from backend.sales.orders import make_key, order_secret
 from backend.sales.till.reading import lock_event
 from backend.sales.till.till import Tills
@@ -33,7 +34,7 @@ from backend.sales.words import refusal
 OFFER_SECONDS = 2 * 3600  # how long somebody has to pay for what was offered
 MAX_WAITERS = 10_000  # of one class
 AT_ONCE = 200  # offers in one run
-OFFER_SCOPE = "offer"
+OFFER_SCOPE, PLACE_SCOPE = "offer", "waiter"
 _SECRET_DOMAIN = b"truestub/waiting-list/1\0"
 
 
@@ -59,13 +60,22 @@ class Tell:
 
 
 def join(
-    engine: Engine, secret: bytes, event_id: UUID, class_code: str, quantity: int, tell: Tell | None = None
+    engine: Engine,
+    secret: bytes,
+    event_id: UUID,
+    class_code: str,
+    quantity: int,
+    tell: Tell | None = None,
+    key: Key | None = None,
 ) -> Standing:
-    """Get in line for a class that is sold out. Raises `Refused`."""
+    """Get in line for a class that is sold out; the same key again, how the same place stands. Raises `Refused`."""
     with engine.begin() as connection:
         event = lock_event(connection, event_id)
         if event is None or event.state != "on_sale":
             raise Refused(refusal(No("not_on_sale")))
+        known = made_before(connection, key) if key is not None else None
+        if known is not None:
+            return _standing(connection, secret, known)
         one = next((found for found in event.classes if found.code == class_code), None)
         if one is None:
             raise Refused(refusal(No("unknown_class", {"class": class_code})))
@@ -80,6 +90,8 @@ def join(
         waiter_id = new_id(now)
         row = {"id": waiter_id, "event_id": event_id, "class_number": one.number, "quantity": quantity}
         connection.execute(insert(Waiter).values(**row, state="waiting", created_ms=now))
+        if key is not None:
+            remember(connection, key, waiter_id)
         if tell is not None and tell.mail:
             keep_mail(connection, secret, waiter_id, tell.mail, language(), tell.keep_days)
         return _standing(connection, secret, waiter_id)

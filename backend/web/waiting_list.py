@@ -11,8 +11,9 @@ from backend.i18n import gettext as _
 from backend.privacy.contacts import checked_contact
 from backend.sales import waiting_list
 from backend.sales.answers import rfc3339
+from backend.sales.orders import make_key
 from backend.web.models import WaiterIn, WaiterOut
-from backend.web.requests import bearer, refuse_nul, reply, services, takes
+from backend.web.requests import bearer, keyed, refuse_nul, reply, services, takes
 from backend.web.visitors import slow_down
 
 bp = APIBlueprint("waiting_list", __name__, url_prefix="/api/v1", tag="Waiting list")
@@ -20,10 +21,14 @@ bp = APIBlueprint("waiting_list", __name__, url_prefix="/api/v1", tag="Waiting l
 
 @bp.post("/events/<slug>/waiting-list")
 @bp.output(WaiterOut, 201)
-@bp.doc(responses=[404, 409, 422, 429, 503])
+@bp.doc(responses=[400, 404, 409, 422, 429, 503])
+@keyed(bp)
 @takes(bp, WaiterIn)
-def join(slug: str, body: WaiterIn) -> Response:
-    """Get in line. Keep `waiter_secret`; it opens the place, and later the order that is offered."""
+def join(slug: str, key: str, body: WaiterIn) -> Response:
+    """Get in line; the same request again tells of the same place.
+
+    Keep `waiter_secret`: it opens the place, and later the order that is offered.
+    """
     refuse_nul((body.class_code,))
     parts = services()
     event_id = parts.tills.event_id(slug)
@@ -31,7 +36,8 @@ def join(slug: str, body: WaiterIn) -> Response:
         raise refuse("unknown_event", _("There is no such event"))
     slow_down("waiter")
     tell = waiting_list.Tell(checked_contact(body.mail or "", "").mail, parts.settings.keep_personal_days)
-    standing = waiting_list.join(parts.engine, parts.secret, event_id, body.class_code, body.quantity, tell)
+    once = make_key(waiting_list.PLACE_SCOPE, event_id, key, body.model_dump())
+    standing = waiting_list.join(parts.engine, parts.secret, event_id, body.class_code, body.quantity, tell, once)
     return Response(reply(_told(standing)), 201, mimetype="application/json")
 
 

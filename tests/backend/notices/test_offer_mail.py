@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
+from werkzeug.test import TestResponse
 
 from backend.app import create_app
 from backend.db.models import Event, Order
@@ -20,7 +21,7 @@ from backend.sales.waiting_list import offer_returned
 from backend.wiring import Services
 from tests.backend.notices.conftest import Post
 from tests.backend.notices.test_order_mail import MAIL, work
-from tests.support.buyer import Buyer, problem
+from tests.support.buyer import Buyer, new_key, problem
 from tests.support.desk import post as submit
 from tests.support.forms import HTML
 
@@ -85,8 +86,7 @@ def test_an_offer_is_mailed_once_with_its_deadline_and_a_link_that_opens_nothing
 def test_an_offer_speaks_the_waiters_language_and_opens_in_another_browser_by_a_code(
     services: Services, client: FlaskClient, sending: Sending, post: Post, sold: list[dict[str, Any]]
 ) -> None:
-    body = {"class": "floor", "quantity": 2, "mail": MAIL}
-    assert client.post(LIST, json=body, headers={"Accept-Language": "zh-CN"}).status_code == 201
+    assert ask(client, MAIL, "zh-CN").status_code == 201
     Buyer(client).give_back(sold[0])
     assert offer(services) == 1
     work(services, sending)
@@ -108,9 +108,9 @@ def test_who_left_was_erased_or_was_too_late_is_mailed_nothing(
     services: Services, client: FlaskClient, sending: Sending, post: Post, sold: list[dict[str, Any]]
 ) -> None:
     def wait(mail: str) -> dict[str, Any]:
-        return dict(client.post(LIST, json={"class": "floor", "quantity": 2, "mail": mail}).get_json())
+        return dict(ask(client, mail).get_json())
 
-    assert problem(client.post(LIST, json={"class": "floor", "quantity": 2, "mail": "no address"}))[0] == 409
+    assert problem(ask(client, "no address"))[0] == 409
     left = wait("left@example.org")
     client.delete(f"{LIST.replace('/events/gig', '')}/{left['waiter_id']}", headers=bearer(left))
     assert fields(services) == [], "an address that is not needed is not kept"
@@ -126,6 +126,11 @@ def test_who_left_was_erased_or_was_too_late_is_mailed_nothing(
     expire_holds(services.engine)
     work(services, sending)
     assert [one for one in post.letters if one["To"] in ("left@example.org", "late@example.org")] == []
+
+
+def ask(client: FlaskClient, mail: str, language: str = "en") -> TestResponse:
+    body = {"class": "floor", "quantity": 2, "mail": mail}
+    return client.post(LIST, json=body, headers={"Idempotency-Key": new_key(), "Accept-Language": language})
 
 
 def bearer(waiter: dict[str, Any]) -> dict[str, str]:

@@ -159,7 +159,9 @@ def victim(app: Flask, services: Services) -> Victim:
     order_id = orders["gig"].rpartition("/")[2]
     told = {one["order_id"]: one["order_secret"] for one in browser.get("/wallet/orders").get_json()["orders"]}
     line = {"class": "floor", "quantity": 1}
-    placed = browser.post("/api/v1/events/full/waiting-list", json=line).get_json()
+    placed = browser.post(
+        "/api/v1/events/full/waiting-list", json=line, headers={"Idempotency-Key": new_key()}
+    ).get_json()
     joined = post(browser, "/events/full/waiting-list", "/events/full", **line)
     with services.engine.connect() as connection:
         ticket = connection.scalars(select(Ticket.id).where(Ticket.order_id == UUID(order_id)).limit(1)).one()

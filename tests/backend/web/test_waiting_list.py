@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
+from werkzeug.test import TestResponse
 
 from backend.db.models import Event, Order
 from backend.sales.expiry import expire_holds
 from backend.sales.waiting_list import offer_returned
 from backend.wiring import Services
-from tests.support.buyer import Buyer, opens, problem
+from tests.support.buyer import Buyer, new_key, opens, problem
 from tests.support.checker import check_sales
 
 LIST = "/api/v1/events/gig/waiting-list"
@@ -25,9 +26,14 @@ def sold(services: Services, buyer: Buyer) -> list[dict[str, Any]]:
 
 
 def wait(client: FlaskClient, quantity: int = 2) -> dict[str, Any]:
-    answer = client.post(LIST, json={"class": "floor", "quantity": quantity})
+    answer = ask(client, quantity=quantity)
     assert answer.status_code == 201, answer.get_data(as_text=True)
     return dict(answer.get_json())
+
+
+def ask(client: FlaskClient, key: str = "", code: str = "floor", quantity: int = 2) -> TestResponse:
+    body = {"class": code, "quantity": quantity}
+    return client.post(LIST, json=body, headers={"Idempotency-Key": key or new_key()})
 
 
 def look(client: FlaskClient, waiter: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +61,16 @@ def test_what_comes_back_is_offered_in_order_and_kept_from_the_street(
     offer(services)
     assert look(client, first)["state"] == "done"
     assert check_sales(services.engine).problems == []
+
+
+def test_place_asked_for_twice_is_one_place(client: FlaskClient, sold: list[dict[str, Any]]) -> None:
+    """An answer that got lost is asked for again; a stranger who guesses another wish with the key learns nothing."""
+    key = new_key()
+    first, again = ask(client, key), ask(client, key)
+    assert (first.status_code, again.get_json()) == (201, first.get_json())
+    assert problem(ask(client, key, quantity=1)) == (422, "idempotency_key_reused")
+    assert look(client, wait(client))["ahead"] == 1
+    assert problem(client.post(LIST, json={"class": "floor", "quantity": 2})) == (400, "idempotency_key_missing")
 
 
 def test_who_does_not_take_the_offer_makes_way_for_the_next(
@@ -97,10 +113,10 @@ def test_who_wants_more_than_came_back_keeps_it_from_nobody(
 def test_the_list_is_for_what_is_sold_out_and_for_whoever_holds_the_secret(
     services: Services, client: FlaskClient, buyer: Buyer, sold: list[dict[str, Any]]
 ) -> None:
-    balcony = client.post(LIST, json={"class": "balcony", "quantity": 1})
+    balcony = ask(client, code="balcony")
     assert problem(balcony) == (409, "not_sold_out")
-    assert problem(client.post(LIST, json={"class": "none", "quantity": 1})) == (422, "unknown_class")
-    assert problem(client.post(LIST, json={"class": "floor", "quantity": 9})) == (422, "over_limit")
+    assert problem(ask(client, code="none")) == (422, "unknown_class")
+    assert problem(ask(client, quantity=9)) == (422, "over_limit")
     mine, yours = wait(client), wait(client)
     stolen = {**yours, "order_secret": mine["waiter_secret"]}
     address = f"/api/v1/waiting-list/{yours['waiter_id']}"
