@@ -19,6 +19,7 @@ from backend import killpoints
 from backend.db.models import Lease
 from backend.settings import Settings
 
+KILL_SECONDS = 120  # until a place must have been reached; the server starts with the first process
 _CONTEXT = multiprocessing.get_context("forkserver")
 _STEPS = ("tests.backend.test_killed", "tests.backend.chain.test_killed")  # whose steps die
 _CONTEXT.set_forkserver_preload(["backend.app", "backend.cli.work", "web3", "tests.support.forked_worker", *_STEPS])
@@ -36,7 +37,7 @@ def killed_at(place: str, step: Callable[..., object], *arguments: object) -> No
     """Take a step in a process of its own, which dies by SIGKILL at that place. `step` is a module's function."""
     process = _CONTEXT.Process(target=_armed, args=(place, step, arguments), daemon=True)
     process.start()
-    assert wait_dead(process) == -signal.SIGKILL, f"never came to {place}"
+    assert wait_dead(process, KILL_SECONDS) == -signal.SIGKILL, f"never came to {place}"
 
 
 def killed_wired_at(place: str, step: Callable[..., object], settings: Settings, *arguments: object) -> None:
