@@ -1,9 +1,10 @@
 """A platform to be broken: real processes, buyers over HTTP, and what must hold afterwards."""
 
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,8 +119,23 @@ class Arena:
             self.start_process(name)
 
     def pause_process(self, name: str) -> None:
-        """SIGSTOP for a process and all it started."""
+        """SIGSTOP for a process and all it started; not in the middle of a write, where it would hold SQLite's lock."""
         processes.stop(self.platform.processes[name].pid)
+        while not self._takes_writes():
+            self.wake_process(name)
+            time.sleep(0.1)
+            processes.stop(self.platform.processes[name].pid)
+
+    def _takes_writes(self) -> bool:
+        """Whether somebody else may write: always on PostgreSQL, where no lock is the only one."""
+        if self.pair:
+            return True
+        with closing(sqlite3.connect(self.platform.database_url.removeprefix("sqlite:///"), timeout=1)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+        return True
 
     def wake_process(self, name: str) -> None:
         processes.wake(self.platform.processes[name].pid)
