@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 _DISPUTE_WORDS: dict[Outcome, str] = {
     "stopped": "dispute %s took all that was left of payment %s: its unused tickets are void",
-    "undecided": "dispute %s took a part of payment %s: its tickets are good until the desk decides",
+    "undecided": "dispute %s took money of payment %s: its tickets stay as they are until the desk decides",
     "reinstated": "dispute %s gave its money back to payment %s: void tickets stay void until the desk gives new ones",
 }
 

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from backend.db.models import Payment
+from backend.db.models import Event, Payment
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments import reconcile
 from backend.settings import settings_from
@@ -22,7 +23,7 @@ PRICE = 4950
 
 
 def with_stripe(database_url: str, data: Path, bank: LocalStripe) -> Services:
-    """Everything wired, with the event `gig` on sale. Whoever asks closes it."""
+    """Everything wired, with the event `gig` on sale and self-service refunds. Whoever asks closes it."""
     settings = settings_from(
         {
             "TRUESTUB_DATA_DIR": str(data),
@@ -35,7 +36,16 @@ def with_stripe(database_url: str, data: Path, bank: LocalStripe) -> Services:
     )
     services = wire(settings)
     put_on_sale(services.engine)
+    with services.engine.begin() as connection:
+        connection.execute(update(Event).values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))
     return services
+
+
+def ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reconciler asks about every open payment whenever it runs."""
+    monkeypatch.setattr(reconcile, "ASK_AFTER_SECONDS", 0)
+    monkeypatch.setattr(reconcile, "BUYER_SECONDS", 0)
+    monkeypatch.setattr(reconcile, "BUYER_SHARE", 0)
 
 
 def checkout(buyer: Buyer, order: dict[str, Any], key: str = "") -> Any:

@@ -18,11 +18,11 @@ from sqlalchemy import select, update
 from werkzeug.serving import make_server
 
 from backend.app import create_app
-from backend.db.models import Event, Order, Outbox, Stock
+from backend.db.models import Order, Outbox, Stock
 from backend.db.payments import FailedRefund
 from backend.sales.expiry import expire_holds
 from backend.sales.ledger import balances
-from backend.sales.payments import outbox, reconcile
+from backend.sales.payments import outbox
 from backend.sales.payments.failed import failed_refunds, send_again, settle_by_hand
 from backend.sales.sent_back import Booked, book_sent_back
 from backend.wiring import Services
@@ -34,6 +34,7 @@ from tests.support.stripe_shop import (
     PRICE,
     adds_up,
     ask,
+    ask_at_once,
     bought,
     checkout,
     held_by_stripe,
@@ -49,17 +50,13 @@ DEADLINE_SECONDS = 0.4
 @pytest.fixture
 def services(database_url: str, tmp_path: Path, bank: LocalStripe) -> Iterator[Services]:
     services = with_stripe(database_url, tmp_path / "data", bank)
-    with services.engine.begin() as connection:
-        connection.execute(update(Event).values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))
     yield services
     services.close()
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "ASK_AFTER_SECONDS", 0)
-    monkeypatch.setattr(reconcile, "BUYER_SECONDS", 0)
-    monkeypatch.setattr(reconcile, "BUYER_SHARE", 0)
+    ask_at_once(monkeypatch)
 
 
 def send_refunds(services: Services) -> int:

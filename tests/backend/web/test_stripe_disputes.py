@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from backend.app import create_app
-from backend.db.models import Event, LedgerEntry, Order, Payment, Ticket
+from backend.db.models import LedgerEntry, Order, Payment, Ticket
 from backend.sales.charge_backs import undecided_disputes
 from backend.sales.ledger import balances
 from backend.sales.payments import reconcile
@@ -24,6 +24,7 @@ from tests.support.localstripe import LocalStripe, event, signed
 from tests.support.stripe_shop import (
     PRICE,
     adds_up,
+    ask_at_once,
     bought,
     held_by_stripe,
     payment_of,
@@ -40,17 +41,13 @@ TAKEN, REINSTATED = "charge.dispute.funds_withdrawn", "charge.dispute.funds_rein
 @pytest.fixture
 def services(database_url: str, tmp_path: Path, bank: LocalStripe) -> Iterator[Services]:
     services = with_stripe(database_url, tmp_path / "data", bank)
-    with services.engine.begin() as connection:
-        connection.execute(update(Event).values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))
     yield services
     services.close()
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "ASK_AFTER_SECONDS", 0)
-    monkeypatch.setattr(reconcile, "BUYER_SECONDS", 0)
-    monkeypatch.setattr(reconcile, "BUYER_SHARE", 0)
+    ask_at_once(monkeypatch)
     monkeypatch.setattr("backend.desk.passwords.PASSES", 1)
     monkeypatch.setattr("backend.desk.passwords.MEMORY_BYTES", 8192)
 
@@ -110,7 +107,7 @@ def test_a_dispute_of_a_part_takes_that_part_and_stops_no_ticket(
     body = disputed(services, bank, order, TAKEN, PART)
     caplog.set_level(logging.WARNING)
     assert [tell(client, body), tell(client, body)] == [204, 204]
-    assert caplog.text.count("good until the desk decides") == 1
+    assert caplog.text.count("stay as they are until the desk decides") == 1
     assert states(buyer, order) == ["succeeded", "valid", "valid"]
     assert entries(services) == [("loss", PART)]
     assert held_by_stripe(services) == WHOLE - PART
