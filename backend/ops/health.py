@@ -67,6 +67,8 @@ def _database(stopped: tuple[str, int | None] | None) -> Health:
 
 
 def _sales(now: Readings) -> Health:
+    if now.restored_ms is not None:
+        return Health("sales", "down", "restored", since_ms=now.restored_ms)
     if now.embedded and now.free_bytes is not None and now.free_bytes < FULL_DISK_BYTES:
         return Health("sales", "waits", "disk")
     return Health("sales", "works", "open", {"events": now.events_on_sale})

@@ -135,6 +135,9 @@ _RULES: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("sales", "read_only"): lambda _f: _(
         "The database takes nothing in: nothing can be sold right now, nothing is lost. Gates go on working."
     ),
+    ("sales", "restored"): lambda _f: _(
+        "The shop was put back from a copy and is compared with bank and chain; then sales open. Tickets can be used"
+    ),
     ("sales", "disk"): lambda _f: _("The disk is full: orders may fail until there is room. What was paid is safe"),
     ("sales", ""): _sales,
     ("payments", "late"): _payments_late,

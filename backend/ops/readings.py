@@ -32,6 +32,7 @@ from backend.db.models import (
     Ticket,
 )
 from backend.db.payments import FailedRefund
+from backend.db.restores import waiting as waiting_restore
 from backend.db.standby import commit_waits_since_ms
 from backend.db.upkeep import BACKUP, DRILL, upkeep_of
 from backend.ops.outages import open_diagnoses
@@ -86,6 +87,7 @@ class Readings:
     sensor_fault: str | None = None  # quiet | bad_answer
     sensor_since_ms: int | None = None
     notices_waiting: int = 0
+    restored_ms: int | None = None  # since when a restored database waits for truestub reconcile
     backup_ms: int | None = None  # the last good backup, or the installation's beginning
     backup_failed: bool = False  # the last time that one was tried
     drill_ms: int | None = None
@@ -138,6 +140,7 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
     ).one_or_none()
     fault = None if sensor is None else "quiet" if sensor.old else sensor.fault
     notices = select(func.count()).where(Outbox.state == "waiting", Outbox.topic.like("notice.%"))
+    restored = waiting_restore(connection)
     backup, drill = (upkeep_of(connection, name) for name in (BACKUP, DRILL))
     return Readings(
         at_ms=now,
@@ -170,6 +173,7 @@ def take_readings(connection: Connection, signer_socket: Path, free: int | None)
         sensor_fault=fault,
         sensor_since_ms=sensor.since_ms if sensor else None,
         notices_waiting=connection.scalar(notices) or 0,
+        restored_ms=restored["at_ms"] if restored else None,
         backup_ms=backup.since_ms,
         backup_failed=backup.problem is not None,
         drill_ms=drill.since_ms,

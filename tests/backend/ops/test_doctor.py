@@ -15,9 +15,10 @@ from backend.chain.rpc import Node
 from backend.chain.transport import Transport
 from backend.clock import system_clock
 from backend.db.clock import now_ms
-from backend.db.engine import make_engine
+from backend.db.engine import make_engine, read
 from backend.db.upkeep import BACKUP, DRILL, UpkeepRow
 from backend.ops.doctor import Finding, examine_installation
+from backend.ops.health import judge
 from backend.ops.readings import take_readings
 from backend.ops.restore import mark
 from backend.ops.sensor_file import FILE
@@ -133,6 +134,9 @@ def test_a_restored_database_that_waits_is_told(settings: Settings, engine: Engi
         mark(connection, made_at=1)
     _answers, waits = ask(settings, engine)["database"]
     assert (waits.verdict, "truestub reconcile" in waits.do) == ("bad", True)
+    with read(engine) as connection:
+        told = judge(take_readings(connection, settings.signer_socket, None))
+    assert {one.component: one.cause for one in told}["sales"] == "restored", "and buyers are, by the banner"
 
 
 def test_where_no_database_is_a_drill_books_nothing_and_makes_none(tmp_path: Path) -> None:

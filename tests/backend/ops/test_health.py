@@ -43,6 +43,7 @@ def test_a_well_platform_has_no_trouble() -> None:
         (replace(WELL, index_seen_ms=NOW - QUIET_INDEX_MS - 1), {"index": ("waits", "old")}),
         (replace(WELL, bundle_oldest_ms=NOW - LATE_BUNDLE_MS - 1), {"gate_sync": ("waits", "old")}),
         (replace(WELL, payments_late=2, payments_late_since_ms=NOW), {"payments": ("waits", "late")}),
+        (replace(WELL, restored_ms=NOW), {"sales": ("down", "restored")}),
         (replace(WELL, signer_answers=False), {"signer": ("down", "silent")}),
         (replace(WELL, free_bytes=LOW_DISK_BYTES - 1), {"disk": ("waits", "low")}),
         (replace(WELL, free_bytes=FULL_DISK_BYTES - 1), {"disk": ("down", "full")}),
