@@ -18,7 +18,8 @@ from backend.chain.observe import first_look
 from backend.chain.rpc import Node
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainJob, Ticket, Token
+from backend.db.tables.chain import Chain, ChainJob, Token
+from backend.db.tables.orders import Ticket
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
 
 from backend.chain.logs import ADDRESS, Change, Marked, Minted, MintedRun, RawLog, decode, tokens_of
-from backend.db.models import ChainLog, Token
+from backend.db.tables.chain import ChainLog, Token
 
 ROWS_AT_ONCE = 500  # logs read at a time when deriving anew: bounds memory
 RAW_LOG = tuple(getattr(ChainLog, one.name) for one in fields(RawLog))  # the columns that make a `RawLog`, in its order

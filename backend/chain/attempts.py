@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from backend.chain.keys import Fees, RelayerKey
 from backend.db.clock import now_ms
-from backend.db.models import Chain, ChainAttempt, ChainJob, ChainNonce
+from backend.db.tables.chain import Chain, ChainAttempt, ChainJob, ChainNonce
 
 UNDER_WAY = ("signed", "sent")  # job states between allotted and included
 

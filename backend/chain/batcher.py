@@ -14,7 +14,9 @@ from backend.chain.marks import enqueue_marks
 from backend.db.bulk import Update, Writer
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Batch, ChainMark, Event, Stock, Ticket
+from backend.db.tables.chain import Batch, ChainMark
+from backend.db.tables.events import Event, Stock
+from backend.db.tables.orders import Ticket
 from backend.domain.batching import MAX_BATCH, Sold, Waiting, in_batch_order, is_due, mint_gas
 from backend.killpoints import reach
 from credential.tickets import Status

@@ -17,9 +17,10 @@ from backend.chain.addresses import clone_address, clone_code, created_address, 
 from backend.chain.jobs import NewJob, enqueue
 from backend.chain.key_jobs import KEY_JOBS
 from backend.chain.market import MARKET_JOBS, job_market
-from backend.db.chain_money import ChainPrice
-from backend.db.classes import ClassOnChain
-from backend.db.models import ChainContract, ChainJob, ChainNonce, Event, Platform, Stock, TicketClass
+from backend.db.tables.chain import ChainContract, ChainJob, ChainNonce
+from backend.db.tables.chain_money import ChainPrice
+from backend.db.tables.classes import ClassOnChain
+from backend.db.tables.events import Event, Platform, Stock, TicketClass
 from backend.db.upsert import insert_missing
 from backend.domain.event_file import POLICIES
 from contracts import load_artifact

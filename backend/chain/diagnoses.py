@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from backend.chain.diagnosis import Kind
 from backend.db.clock import now_ms
-from backend.db.models import ChainJob, Diagnosis
+from backend.db.tables.chain import ChainJob, Diagnosis
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from backend.chain.rewind import rewind
 from backend.chain.rpc import Call, Node, NodeError, one
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainBlock, ChainContract
+from backend.db.tables.chain import Chain, ChainBlock, ChainContract
 from backend.killpoints import reach
 
 GONE_SECONDS = 20.0  # a node that stays this long below our blocks, and makes none, has lost them

@@ -25,7 +25,7 @@ from backend.chain.rpc import Node
 from backend.db.among import parts_of
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import (
+from backend.db.tables.chain import (
     Chain,
     ChainAttempt,
     ChainBlock,

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from backend.db.clock import now_ms
-from backend.db.models import ChainJob
+from backend.db.tables.chain import ChainJob
 from backend.killpoints import reach
 
 _log = logging.getLogger(__name__)

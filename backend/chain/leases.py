@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.db.clock import now_ms
-from backend.db.models import Lease
+from backend.db.tables.chain import Lease
 
 LONGEST_LEASE_MS = 900_000  # one that runs longer was written by a clock that was ahead, and holds nobody out
 LEASE_SECONDS = 10  # a leader that says nothing for so long is taken to be gone

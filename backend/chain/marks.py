@@ -20,7 +20,9 @@ from backend.chain.logs import TICKETS_OF_A_WORD
 from backend.db.among import among, parts_of
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import ChainJob, ChainMark, GateRecord, Ticket, Token
+from backend.db.tables.chain import ChainJob, ChainMark, Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.orders import Ticket
 from backend.killpoints import reach
 from credential.tickets import Status
 

@@ -14,8 +14,9 @@ from backend.chain.calldata import move_calldata
 from backend.chain.jobs import NewJob, enqueue
 from backend.credentials.ownership import Owner, final_block
 from backend.db.clock import now_ms
-from backend.db.models import ChainJob, Ticket, Token
-from backend.db.moves import ChainMove
+from backend.db.tables.chain import ChainJob, Token
+from backend.db.tables.moves import ChainMove
+from backend.db.tables.orders import Ticket
 from credential.tickets import Status
 
 MOVE_GAS = 250_000  # a first move takes 101,000 (SPEC 8, gas table); a receiver's books may grow

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, select
 from backend.chain.diagnosis import Diagnosis, Known, Seen, diagnose
 from backend.chain.rpc import Call, Node, NodeError, one
 from backend.db.engine import read
-from backend.db.models import ChainBlock, ChainContract
+from backend.db.tables.chain import ChainBlock, ChainContract
 
 PROBES = 16  # heights compared in one request
 

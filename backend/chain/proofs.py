@@ -22,7 +22,7 @@ from backend.chain.logs import TICKETS_OF_A_WORD, WORD
 from backend.chain.rpc import Call, Node, one
 from backend.chain.verify import ASK_SECONDS, State
 from backend.db.engine import read
-from backend.db.models import Batch, Chain, ChainContract, Token
+from backend.db.tables.chain import Batch, Chain, ChainContract, Token
 
 BATCH_SLOT = 266  # of the compiler's storage layout; the arrays follow one another (SPEC 8.3)
 TOKEN_SLOT = BATCH_SLOT + (1 << 24)

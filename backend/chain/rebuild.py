@@ -8,7 +8,7 @@ ever sees half an index, and a worker that is in the middle of a run finds its c
 from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from backend.chain.apply import derive
-from backend.db.models import Chain, ChainBlock, ChainContract, ChainLog, ChainTransaction, Token
+from backend.db.tables.chain import Chain, ChainBlock, ChainContract, ChainLog, ChainTransaction, Token
 
 
 def derive_again(engine: Engine, chain: int) -> int:

@@ -34,7 +34,7 @@ from backend.chain.simulate import simulate
 from backend.chain.verdicts import Verdict, verdict
 from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainAttempt, ChainContract, ChainJob
+from backend.db.tables.chain import Chain, ChainAttempt, ChainContract, ChainJob
 from backend.killpoints import reach
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from backend.chain.market import MARKET_JOBS
 from backend.chain.marks import MARKS, mend_marks
 from backend.chain.moves import are_queued, mend_move
 from backend.db.clock import now_ms
-from backend.db.models import Batch, ChainJob, Ticket
+from backend.db.tables.chain import Batch, ChainJob
+from backend.db.tables.orders import Ticket
 from backend.domain.batching import Sold, in_batch_order
 
 MORE_GAS_PERCENT = 100

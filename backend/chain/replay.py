@@ -22,7 +22,8 @@ from sqlalchemy import Connection, Engine, Row, select, update
 from backend.chain.logs import RawLog, decode, tokens_of
 from backend.chain.rpc import Call, Node, RpcError, one
 from backend.db.engine import read
-from backend.db.models import ChainAttempt, ChainContract, ChainLog, ChainTransaction, Ticket
+from backend.db.tables.chain import ChainAttempt, ChainContract, ChainLog, ChainTransaction
+from backend.db.tables.orders import Ticket
 
 STEP_SECONDS = 60.0  # deadline of a block that is made again; it may hold hundreds of batches
 MIN_RAW_BYTES = 2

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from backend.chain.rpc import Call, Node, NodeError, one
-from backend.db.models import Chain, ChainJob, ChainTransaction, Diagnosis, Token
+from backend.db.tables.chain import Chain, ChainJob, ChainTransaction, Diagnosis, Token
 from backend.sales.answers import rfc3339
 
 NEWEST_DIAGNOSES = 20

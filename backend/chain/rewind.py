@@ -20,7 +20,7 @@ from backend.chain.leases import HeldLease, require_held
 from backend.chain.rpc import Node
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import (
+from backend.db.tables.chain import (
     Chain,
     ChainAttempt,
     ChainBlock,

@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, and_, func, select
 
 from backend.chain.verdicts import Verdict
-from backend.db.models import ChainAttempt, ChainJob, ChainNonce
+from backend.db.tables.chain import ChainAttempt, ChainJob, ChainNonce
 
 Cause = Literal["unfunded", "underpriced", "refused", "stuck"]
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Select, func, select
 from backend.chain.follow import current_chain
 from backend.chain.rpc import Call, Node, NodeError, RpcError
 from backend.db.engine import read
-from backend.db.models import Chain, ChainContract, Token
+from backend.db.tables.chain import Chain, ChainContract, Token
 
 TOKENS_AT_ONCE = 500  # rows in memory; three calls each
 BATCHES_AT_ONCE = 500

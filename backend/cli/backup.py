@@ -11,7 +11,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey
 
 from backend.credentials.private_files import create_private, read_private
-from backend.db.upkeep import BACKUP
+from backend.db.tables.upkeep import BACKUP
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.backup import KEEP, make_backup

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.backup import backup_folder, read_key
-from backend.db.upkeep import DRILL
+from backend.db.tables.upkeep import DRILL
 from backend.i18n import gettext as _
 from backend.ops.drill import drill as try_it
 from backend.ops.drill import newest_backup

@@ -20,7 +20,7 @@ from backend.credentials.publishing import Published, publish, revoke, rotate, t
 from backend.credentials.root_files import DEFAULT_NAME, create_root, load_roots
 from backend.credentials.signer_client import SignerClient
 from backend.db.engine import read
-from backend.db.models import Event
+from backend.db.tables.events import Event
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.settings import Settings, settings_from

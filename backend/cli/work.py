@@ -22,7 +22,7 @@ from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.bundles import refresh
 from backend.db.engine import make_engine, read
-from backend.db.restores import require_reconciled
+from backend.db.tables.restores import require_reconciled
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept

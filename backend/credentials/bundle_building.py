@@ -9,7 +9,10 @@ from sqlalchemy import Connection, Row, case, func, select
 from backend.credentials.bundle_rows import read_batches, read_contract, read_index_through, read_tickets
 from backend.credentials.snapshot import Snapshot
 from backend.credentials.validity import validity
-from backend.db.models import Batch, Gate, GateRecord, Ticket, TicketClass, Token
+from backend.db.tables.chain import Batch, Token
+from backend.db.tables.credentials import Gate, GateRecord
+from backend.db.tables.events import TicketClass
+from backend.db.tables.orders import Ticket
 from credential.bundle import Bundle, OfflinePolicy, Zone, encode_bundle, key_list_digest
 from credential.bundle import Gate as BundleGate
 from credential.bundle import TicketClass as BundleClass

@@ -9,7 +9,10 @@ from sqlalchemy import Connection, select
 
 from backend.credentials.ownership import final_block
 from backend.credentials.ticket_status import bundle_status
-from backend.db.models import Batch, Chain, ChainBlock, ChainContract, GateRecord, Ticket, TicketClass, Token
+from backend.db.tables.chain import Batch, Chain, ChainBlock, ChainContract, Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import TicketClass
+from backend.db.tables.orders import Ticket
 from credential.bundle import Batch as BundleBatch
 from credential.bundle import Status, Tickets
 from credential.ids import INDEX_BITS

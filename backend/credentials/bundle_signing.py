@@ -13,8 +13,8 @@ from backend.credentials.keystore import KeyRole, KeyStore
 from backend.credentials.published import key_to_use, newest_key_list
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Bundle as BundleRow
-from backend.db.models import Event
+from backend.db.tables.credentials import Bundle as BundleRow
+from backend.db.tables.events import Event
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from credential.bundle import Bundle, decode_bundle, sign_bundle

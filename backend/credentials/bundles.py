@@ -17,7 +17,8 @@ from backend.credentials.snapshot import snapshot
 from backend.credentials.validity import validity
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Bundle, Event
+from backend.db.tables.credentials import Bundle
+from backend.db.tables.events import Event
 from backend.errors import Refused
 from backend.killpoints import reach
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from backend.credentials.keystore import KeyRole, KeyStore, PrivateKey
 from backend.credentials.messages import EventKeys
 from backend.db.engine import read
-from backend.db.models import SigningKey
+from backend.db.tables.credentials import SigningKey
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from credential.ids import key_id

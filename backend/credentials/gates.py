@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from backend.credentials.keystore import RandomBytes
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Gate
+from backend.db.tables.credentials import Gate
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from credential.codes import MAX_GATE_NUMBER

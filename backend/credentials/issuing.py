@@ -34,7 +34,7 @@ from backend.credentials.records import (
 )
 from backend.credentials.validity import covers, validity
 from backend.db.clock import now_ms
-from backend.db.models import Event, TicketClass
+from backend.db.tables.events import Event, TicketClass
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
-from backend.db.models import Credential
-from backend.db.restores import Restore
+from backend.db.tables.credentials import Credential
+from backend.db.tables.restores import Restore
 
 
 def step_of(connection: Connection, ticket: Row[Any]) -> int:

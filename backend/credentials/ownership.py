@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select, true
 
 from backend.credentials.ticket_status import stopped_on_chain
-from backend.db.models import Chain, Order, Ticket, Token
+from backend.db.tables.chain import Chain, Token
+from backend.db.tables.orders import Order, Ticket
 from backend.errors import Refusal
 from backend.i18n import gettext as _
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Row, select
 
 from backend.credentials.keystore import PrivateKey
-from backend.db.models import KeyList as KeyListRow
+from backend.db.tables.credentials import KeyList as KeyListRow
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from credential.ids import key_id

@@ -18,9 +18,9 @@ from backend.credentials.records import platform_id
 from backend.credentials.signer_client import SignerClient
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event
-from backend.db.models import KeyList as KeyListRow
-from backend.db.models import SigningKey as SigningKeyRow
+from backend.db.tables.credentials import KeyList as KeyListRow
+from backend.db.tables.credentials import SigningKey as SigningKeyRow
+from backend.db.tables.events import Event
 from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _

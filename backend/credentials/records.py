@@ -7,9 +7,10 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
 from backend.credentials.ownership import Owner
-from backend.db.models import Binding as BindingRow
-from backend.db.models import Credential as CredentialRow
-from backend.db.models import Order, Platform, Ticket
+from backend.db.tables.credentials import Binding as BindingRow
+from backend.db.tables.credentials import Credential as CredentialRow
+from backend.db.tables.events import Platform
+from backend.db.tables.orders import Order, Ticket
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from credential.binding import Binding

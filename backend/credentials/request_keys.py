@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import IdempotencyKey
+from backend.db.tables.orders import IdempotencyKey
 from backend.db.upsert import insert_missing
 from backend.domain.selling.requests import Key
 from backend.errors import refuse

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from backend.db.models import Base
+from backend.db.tables.base import Base
 
 
 def insert_missing(connection: Connection, model: type[Base], rows: Sequence[dict[str, Any]]) -> int:

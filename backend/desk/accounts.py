@@ -7,8 +7,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from backend.db.clock import now_ms
-from backend.db.desk import DeskAccount
 from backend.db.engine import read
+from backend.db.tables.desk import DeskAccount
 from backend.desk import audit, passkeys
 from backend.desk.passwords import check_new, hash_password
 from backend.desk.roles import ROLES

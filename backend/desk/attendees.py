@@ -11,7 +11,10 @@ from sqlalchemy import Engine, Select, and_, func, select
 
 from backend.credentials.ticket_status import effective_state
 from backend.db.engine import read
-from backend.db.models import GateRecord, Order, Seat, Ticket, TicketClass, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Seat, TicketClass
+from backend.db.tables.orders import Order, Ticket
 from backend.privacy.contacts import contacts_of
 from backend.sales.answers import rfc3339
 

@@ -13,8 +13,8 @@ import orjson
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from backend.db.clock import now_ms
-from backend.db.desk import AuditEntry
 from backend.db.engine import read
+from backend.db.tables.desk import AuditEntry
 from backend.privacy.sealing import derived_key
 
 COMMAND_LINE = "command line"

@@ -10,7 +10,7 @@ from hmac import compare_digest
 
 from sqlalchemy import Connection, delete
 
-from backend.db.desk import DeskChallenge
+from backend.db.tables.desk import DeskChallenge
 from backend.db.upsert import insert_missing
 
 CHALLENGE_SECONDS = 600

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, select, update
 
-from backend.db.classes import ClassOnChain
-from backend.db.models import Event, Stock, TicketClass
+from backend.db.tables.classes import ClassOnChain
+from backend.db.tables.events import Event, Stock, TicketClass
 from backend.db.upsert import insert_missing
 from backend.desk import audit
 from backend.domain.money import as_decimal, parse_amount

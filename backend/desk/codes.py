@@ -11,7 +11,8 @@ from sqlalchemy import Engine, func, or_, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Code, TicketClass
+from backend.db.tables.events import TicketClass
+from backend.db.tables.orders import Code
 from backend.desk import audit
 from backend.desk.moments import moment_of
 from backend.domain.event_table import percent_of

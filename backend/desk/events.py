@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select, update
 
 from backend.db.engine import read
-from backend.db.models import Event, Stock, TicketClass
-from backend.db.restores import require_reconciled
+from backend.db.tables.events import Event, Stock, TicketClass
+from backend.db.tables.restores import require_reconciled
 from backend.desk import audit
 from backend.desk.class_changes import bounds_of
 from backend.domain.event_file import MAX_HOLD_MINUTES, MAX_PER_ORDER

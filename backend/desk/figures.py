@@ -9,7 +9,10 @@ from sqlalchemy import Connection, Engine, and_, func, select
 from backend.credentials.ticket_status import effective_state
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import GateRecord, Stock, Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Ticket
 from backend.domain.selling.refunding import GOOD
 from backend.sales.answers import rfc3339
 

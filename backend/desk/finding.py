@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, and_, select
 
 from backend.db.engine import read
-from backend.db.models import Order, Seat, Ticket
+from backend.db.tables.events import Seat
+from backend.db.tables.orders import Order, Ticket
 from backend.sales.order_list import OrderHead, order_heads
 
 MAX_FOUND = 50

@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from backend.db.clock import now_ms
-from backend.db.desk import DeskAccount, DeskPasskey
 from backend.db.engine import read
+from backend.db.tables.desk import DeskAccount, DeskPasskey
 from backend.db.upsert import insert_missing
 from backend.desk import audit, challenges, throttle
 from backend.desk.challenges import NONCE_BYTES, Purpose, challenge, is_good, use_up

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
-from backend.db.models import Event
+from backend.db.tables.events import Event
 from backend.desk import audit
 from backend.desk.moments import as_written, moment_of
 from backend.errors import refuse

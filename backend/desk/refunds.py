@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
-from backend.db.models import Payment, Refund
+from backend.db.tables.orders import Payment, Refund
 from backend.sales.answers import rfc3339
 
 REASONS = ("asked", "event_changed", "duplicate", "goodwill", "other")  # codes: free text would be kept for ever

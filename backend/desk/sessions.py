@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from backend.db.clock import now_ms
-from backend.db.desk import DeskAccount, DeskSession
 from backend.db.engine import read
+from backend.db.tables.desk import DeskAccount, DeskSession
 from backend.desk import audit, throttle
 from backend.desk.passwords import hash_password, is_password
 from backend.desk.second_factor import opened_key, step_of

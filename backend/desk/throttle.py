@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 from sqlalchemy import Connection, select, update
 
-from backend.db.desk import DeskAttempts
+from backend.db.tables.desk import DeskAttempts
 from backend.db.upsert import insert_missing
 
 FREE_ATTEMPTS = 5  # by one name

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from backend.db.clock import now_ms
-from backend.db.models import GateLog, GateRecord
+from backend.db.tables.credentials import GateLog, GateRecord
 from backend.db.upsert import insert_missing
 from backend.errors import Refused, refuse
 from backend.gates.records import LogRecord, RecordType, first_head, next_head, read_record

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
-from backend.db.models import Subscriber
+from backend.db.tables.telling import Subscriber
 from backend.notices.subscribers import Book, Who
 
 KEEP_SECONDS = 5  # between two looks at whether somebody came or went

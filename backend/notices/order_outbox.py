@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Order, Outbox
-from backend.db.privacy import PersonalField
+from backend.db.tables.orders import Order, Outbox
+from backend.db.tables.privacy import PersonalField
 from backend.db.upsert import insert_missing
 from backend.i18n import language
 

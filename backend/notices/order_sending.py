@@ -6,7 +6,8 @@ from sqlalchemy import Connection, Engine, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, LedgerEntry, Order, OrderLine, Payment, Refund, TicketClass, Waiter
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.orders import LedgerEntry, Order, OrderLine, Payment, Refund, Waiter
 from backend.i18n import set_language
 from backend.notices import mail
 from backend.notices.letters import Letter

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, Row, select, update
 
 from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
-from backend.db.models import Outbox, Subscriber
+from backend.db.tables.orders import Outbox
+from backend.db.tables.telling import Subscriber
 from backend.db.upsert import insert_missing
 from backend.killpoints import reach
 

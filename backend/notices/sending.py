@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from backend.db.engine import read
 from backend.db.failures import Failure
-from backend.db.models import IncidentNote
+from backend.db.tables.telling import IncidentNote
 from backend.i18n import language, set_language
 from backend.notices import mail, subscribers, webhook
 from backend.notices.letters import Letter, confirm_letter, database_letter, incident_letter

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.db.clock import now_ms
-from backend.db.models import Subscriber
+from backend.db.tables.telling import Subscriber
 from backend.domain.ids import new_id
 from backend.errors import refuse
 from backend.i18n import gettext as _

@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 from backend.credentials.private_files import sync_folder
 from backend.db.engine import is_missing, make_engine, read
-from backend.db.models import Platform
+from backend.db.tables.events import Platform
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach

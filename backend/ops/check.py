@@ -11,19 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
-from backend.db.models import (
-    Batch,
-    ChainContract,
-    ChainJob,
-    LedgerEntry,
-    Order,
-    OrderLine,
-    Payment,
-    Refund,
-    Stock,
-    Ticket,
-    Token,
-)
+from backend.db.tables.chain import Batch, ChainContract, ChainJob, Token
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import LedgerEntry, Order, OrderLine, Payment, Refund, Ticket
 
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # ERC-721
 NAMED = 5  # offenders that are named

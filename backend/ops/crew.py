@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from backend.chain import leases
 from backend.chain.leases import HeldLease, LeaseLostError
 from backend.db.engine import read
-from backend.db.restores import require_reconciled
+from backend.db.tables.restores import require_reconciled
 from backend.errors import Refused
 
 RENEW_SECONDS = leases.LEASE_SECONDS / 3

@@ -18,9 +18,11 @@ from backend.db.clock import now_ms
 from backend.db.engine import is_missing, read
 from backend.db.failures import failure_of
 from backend.db.migrate import is_current
-from backend.db.models import ChainJob, Event, Lease, Outbox
-from backend.db.restores import waiting
-from backend.db.upkeep import BACKUP, DRILL, Upkeep, upkeep_of
+from backend.db.tables.chain import ChainJob, Lease
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Outbox
+from backend.db.tables.restores import waiting
+from backend.db.tables.upkeep import BACKUP, DRILL, Upkeep, upkeep_of
 from backend.errors import SettingError
 from backend.i18n import gettext as _
 from backend.notices.operators import require_services

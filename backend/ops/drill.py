@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
-from backend.db.models import Platform
+from backend.db.tables.events import Platform
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach

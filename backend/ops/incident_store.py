@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from backend.db.models import Incident, IncidentNote
+from backend.db.tables.telling import Incident, IncidentNote
 from backend.ops.incidents import OpenIncident, Step, Trouble
 
 HISTORY_DAYS = 90

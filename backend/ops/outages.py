@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, select
 
-from backend.db.models import Diagnosis
+from backend.db.tables.chain import Diagnosis
 
 
 def open_diagnoses(connection: Connection) -> list[Diagnosis]:

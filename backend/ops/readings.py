@@ -17,24 +17,15 @@ from sqlalchemy import Connection, and_, func, or_, select
 from backend.chain.stuck import what_is_stuck
 from backend.credentials.unix_address import unix_address
 from backend.db.clock import now_ms
-from backend.db.models import (
-    Bundle,
-    Chain,
-    ChainBlock,
-    ChainJob,
-    Diagnosis,
-    Event,
-    Gate,
-    Lease,
-    Outbox,
-    Payment,
-    SensorReading,
-    Ticket,
-)
-from backend.db.payments import FailedRefund
-from backend.db.restores import waiting as waiting_restore
 from backend.db.standby import commit_waits_since_ms
-from backend.db.upkeep import BACKUP, DRILL, upkeep_of
+from backend.db.tables.chain import Chain, ChainBlock, ChainJob, Diagnosis, Lease
+from backend.db.tables.credentials import Bundle, Gate
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Outbox, Payment, Ticket
+from backend.db.tables.payments import FailedRefund
+from backend.db.tables.restores import waiting as waiting_restore
+from backend.db.tables.telling import SensorReading
+from backend.db.tables.upkeep import BACKUP, DRILL, upkeep_of
 from backend.ops.outages import open_diagnoses
 from backend.sales.payments.flow import OTHER_MONEY
 from backend.sales.payments.interface import AWAITING_BUYER

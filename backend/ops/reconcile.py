@@ -18,8 +18,9 @@ from backend.chain.follow import Follower
 from backend.chain.leases import HeldLease
 from backend.chain.rpc import Node
 from backend.db.engine import read
-from backend.db.models import Batch, Chain, Payment
-from backend.db.restores import waiting
+from backend.db.tables.chain import Batch, Chain
+from backend.db.tables.orders import Payment
+from backend.db.tables.restores import waiting
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.ops.check import check_rows

@@ -14,19 +14,9 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from backend.chain.logs import BATCH_MINTED, WORD
 from backend.db.clock import now_ms
-from backend.db.models import (
-    Batch,
-    ChainContract,
-    ChainLog,
-    Event,
-    Order,
-    OrderLine,
-    SeatClaim,
-    Stock,
-    Ticket,
-    TicketClass,
-    Token,
-)
+from backend.db.tables.chain import Batch, ChainContract, ChainLog, Token
+from backend.db.tables.events import Event, SeatClaim, Stock, TicketClass
+from backend.db.tables.orders import Order, OrderLine, Ticket
 from backend.domain.ids import new_id, ticket_id
 from credential.tickets import Status
 

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Engine, func, select, update
 from backend.chain.verify import Verified
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Incident, Order, Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.orders import Order, Ticket
+from backend.db.tables.telling import Incident
 from backend.notices.outbox import enqueue
 from backend.ops.check import NAMED, check_rows
 from backend.ops.incident_store import note

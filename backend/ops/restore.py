@@ -13,8 +13,9 @@ from backend.credentials.private_files import sync_folder
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
-from backend.db.models import Event, Lease, Platform
-from backend.db.restores import Restore, waiting
+from backend.db.tables.chain import Lease
+from backend.db.tables.events import Event, Platform
+from backend.db.tables.restores import Restore, waiting
 from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _

@@ -10,7 +10,8 @@ from backend.chain.follow import current_chain
 from backend.chain.keys import ChainKeys
 from backend.chain.rpc import Call, Node, one
 from backend.db.engine import read
-from backend.db.models import ChainContract, Event
+from backend.db.tables.chain import ChainContract
+from backend.db.tables.events import Event
 
 MAX_CONTRACTS = 200  # the newest; more would make an operator wait
 NAMES = {ISSUER: "issuer", RELAYER: "relayer", GATE: "gate", PAUSER: "pauser", SETTLER: "settler"}

@@ -15,7 +15,7 @@ import aiohttp
 from sqlalchemy import Engine, delete, insert, select
 
 from backend.db.clock import now_ms
-from backend.db.models import SensorReading
+from backend.db.tables.telling import SensorReading
 from backend.http_thread import HttpThread, read_whole
 from backend.ops.sensor_file import MAX_SENSORS, Sensor
 

@@ -16,7 +16,9 @@ from backend.chain.diagnosis import Kind
 from backend.credentials.ownership import final_block
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Diagnosis, Event, Ticket, Token
+from backend.db.tables.chain import Diagnosis, Token
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Ticket
 from backend.desk import audit
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _

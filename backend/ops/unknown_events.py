@@ -7,7 +7,7 @@ key folder; so a person is told, with the contract's address, and nothing is gue
 from sqlalchemy import Connection, and_, select
 
 from backend.chain.logs import EVENT_CREATED, WORD
-from backend.db.models import ChainContract, ChainLog, ChainNonce
+from backend.db.tables.chain import ChainContract, ChainLog, ChainNonce
 
 
 def unknown_events(connection: Connection) -> tuple[bytes, ...]:

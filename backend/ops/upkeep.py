@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from backend.db.engine import is_missing, make_engine
 from backend.db.failures import failure_of
 from backend.db.migrate import is_current
-from backend.db.upkeep import BACKUP, DRILL, book_upkeep
+from backend.db.tables.upkeep import BACKUP, DRILL, book_upkeep
 from backend.errors import Refused
 from backend.i18n import gettext as _
 from backend.settings import Settings

@@ -20,10 +20,10 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.chain import leases
 from backend.clock import Clock
-from backend.db.drains import MINTS, remember_rate, remembered_rate
 from backend.db.engine import read
 from backend.db.failures import UNWRITABLE, Failure, failure_of
-from backend.db.models import Incident
+from backend.db.tables.drains import MINTS, remember_rate, remembered_rate
+from backend.db.tables.telling import Incident
 from backend.ops import incident_store
 from backend.ops.disk import free_bytes
 from backend.ops.estimate import Drain, Sample, seconds_after_return, seconds_to_drain

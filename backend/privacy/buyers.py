@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from backend.db.buyers import BuyerMark
+from backend.db.tables.buyers import BuyerMark
 from backend.privacy.contacts import checked_contact
 from backend.privacy.sealing import derived_key
 

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, String, cast, delete, func, insert, s
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order, Waiter
-from backend.db.privacy import OrderConsent, Person, PersonalField
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, Waiter
+from backend.db.tables.privacy import OrderConsent, Person, PersonalField
 from backend.db.upsert import insert_missing
 from backend.errors import refuse
 from backend.i18n import gettext as _

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select
 
 from backend.db.clock import now_ms
-from backend.db.privacy import Person, PersonalField, RecoveryCode
+from backend.db.tables.privacy import Person, PersonalField, RecoveryCode
 from backend.privacy.contacts import MAIL, ORDERS, opened_key
 from backend.privacy.sealing import unseal
 

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
-from backend.db.buyers import BuyerMark, UsedPass
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order, Outbox, TicketClass, Waiter
-from backend.db.privacy import OrderConsent, Person, PersonalField, RecoveryCode
+from backend.db.tables.buyers import BuyerMark, UsedPass
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.orders import Order, Outbox, Waiter
+from backend.db.tables.privacy import OrderConsent, Person, PersonalField, RecoveryCode
 from backend.desk import audit
 from backend.errors import refuse
 from backend.i18n import gettext as _

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from backend.db.models import Event, Waiter
-from backend.db.privacy import Person, PersonalField
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Waiter
+from backend.db.tables.privacy import Person, PersonalField
 from backend.privacy.contacts import DAY_MS, MAIL, ORDERS, drop_fields, keep_fields, opened_key
 from backend.privacy.sealing import unseal
 

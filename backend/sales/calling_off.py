@@ -14,7 +14,10 @@ from sqlalchemy import Connection, Engine, Row, select, update
 from backend.credentials.validity import validity
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, GateRecord, Order, Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, Ticket
 from backend.domain.selling.refunding import GOOD
 from backend.domain.selling.requests import Release
 from backend.errors import Refused, refuse

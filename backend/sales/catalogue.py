@@ -7,7 +7,9 @@ from sqlalchemy import Connection, Engine, func, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainContract, Event, Order, Platform, Seat, SeatClaim, Stock, TicketClass
+from backend.db.tables.chain import Chain, ChainContract
+from backend.db.tables.events import Event, Platform, Seat, SeatClaim, Stock, TicketClass
+from backend.db.tables.orders import Order
 from backend.sales.answers import rfc3339
 
 FEW_LEFT_PERCENT = 10  # below this share of the capacity, "few left" is said

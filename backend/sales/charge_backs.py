@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import LedgerEntry, Order, Payment
+from backend.db.tables.orders import LedgerEntry, Order, Payment
 from backend.domain import ledger
 from backend.domain.selling.refunding import NOTHING, Returned, charge_back, dispute
 from backend.killpoints import reach

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, insert, select
 
 from backend.db.clock import now_ms
-from backend.db.models import Code, Event, TicketClass
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.orders import Code
 from backend.errors import refuse
 from backend.i18n import gettext as _
 

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.db.clock import now_ms
-from backend.db.models import Event, Seat, SigningKey, Stock, TicketClass, WaitingRoom
+from backend.db.tables.credentials import SigningKey
+from backend.db.tables.events import Event, Seat, Stock, TicketClass, WaitingRoom
 from backend.db.upsert import insert_missing
 from backend.domain.event_file import MAX_FILE_BYTES, EventPlan, parse_event_file
 from backend.errors import refuse

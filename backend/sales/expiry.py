@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import Engine, select
 
-from backend.db.chain_money import ChainCharge
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Order, Payment
+from backend.db.tables.chain_money import ChainCharge
+from backend.db.tables.orders import Order, Payment
 from backend.domain.chain_money import KEEP_SEEN_MS
 from backend.domain.selling.outcomes import Ended
 from backend.domain.selling.requests import Expire

@@ -7,7 +7,8 @@ from sqlalchemy import Engine, select
 from backend.credentials.eip712 import recover_finder
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order, Platform
+from backend.db.tables.events import Event, Platform
+from backend.db.tables.orders import Order
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from credential.finding import MAX_FINDING_SECONDS

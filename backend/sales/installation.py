@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Platform
+from backend.db.tables.events import Platform
 from backend.db.upsert import insert_missing
 from backend.settings import require_private
 

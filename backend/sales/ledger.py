@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, func, select, union_all
 
 from backend.db.engine import read
-from backend.db.models import LedgerEntry, Order, Payment, Refund
+from backend.db.tables.orders import LedgerEntry, Order, Payment, Refund
 from backend.domain.ledger import OWED, SALES, provider_account
 
 OPEN = ("started", "unknown")

@@ -13,8 +13,9 @@ from backend.credentials.numbers import step_of
 from backend.credentials.ownership import Owner, effective_owner
 from backend.credentials.records import lock_order_and_ticket
 from backend.db.clock import now_ms
-from backend.db.models import ChainJob, Event, TicketClass
-from backend.db.moves import ChainMove
+from backend.db.tables.chain import ChainJob
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.moves import ChainMove
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales.catalogue import contract_of

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 
 from backend.db.clock import now_ms
-from backend.db.models import IdempotencyKey
+from backend.db.tables.orders import IdempotencyKey
 from backend.domain.selling.outcomes import No
 from backend.domain.selling.requests import Key
 from backend.errors import Refused

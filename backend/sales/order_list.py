@@ -9,7 +9,8 @@ from sqlalchemy import Engine, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order
 from backend.sales.answers import rfc3339
 
 

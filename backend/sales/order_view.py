@@ -9,20 +9,10 @@ from backend.credentials.ownership import has_moved
 from backend.credentials.ticket_status import effective_state
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import (
-    ChainAttempt,
-    ChainJob,
-    ChainNonce,
-    Event,
-    Order,
-    OrderLine,
-    Payment,
-    Seat,
-    Ticket,
-    TicketClass,
-    Token,
-)
-from backend.db.payments import FailedRefund
+from backend.db.tables.chain import ChainAttempt, ChainJob, ChainNonce, Token
+from backend.db.tables.events import Event, Seat, TicketClass
+from backend.db.tables.orders import Order, OrderLine, Payment, Ticket
+from backend.db.tables.payments import FailedRefund
 from backend.domain.selling.holds import MAX_EXTENSIONS
 from backend.i18n import gettext as _
 from backend.ops.outages import node_away_since_ms

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
-from backend.db.models import Order
+from backend.db.tables.orders import Order
 from backend.domain.selling.outcomes import Again, Extended, No, Outcome
 from backend.domain.selling.requests import Extend, Hold, Key, LineWanted, Release
 from backend.errors import Refused, refuse

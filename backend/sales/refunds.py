@@ -15,20 +15,10 @@ from backend.credentials.ownership import has_moved
 from backend.credentials.ticket_status import stopped_on_chain
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import (
-    Event,
-    GateRecord,
-    LedgerEntry,
-    Order,
-    OrderLine,
-    Outbox,
-    Payment,
-    Refund,
-    SeatClaim,
-    Stock,
-    Ticket,
-    Token,
-)
+from backend.db.tables.chain import Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Event, SeatClaim, Stock
+from backend.db.tables.orders import LedgerEntry, Order, OrderLine, Outbox, Payment, Refund, Ticket
 from backend.domain import ledger
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import No

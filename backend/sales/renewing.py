@@ -13,7 +13,7 @@ from sqlalchemy import insert as new_row
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import IdempotencyKey, Order
+from backend.db.tables.orders import IdempotencyKey, Order
 from backend.domain.selling.outcomes import No
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _

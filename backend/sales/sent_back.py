@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from backend.db.clock import now_ms
-from backend.db.models import Event, LedgerEntry, Order, Payment, Refund, Ticket
+from backend.db.tables.events import Event
+from backend.db.tables.orders import LedgerEntry, Order, Payment, Refund, Ticket
 from backend.domain import ledger
 from backend.domain.selling.refunding import BASIS_POINTS, GOOD, Returned, SoldTicket
 from backend.sales.payments.failed import provider_key

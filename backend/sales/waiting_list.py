@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Event, Order, Stock, TicketClass, Waiter
+from backend.db.tables.events import Event, Stock, TicketClass
+from backend.db.tables.orders import Order, Waiter
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import Again, No
 from backend.domain.selling.requests import Hold, Key, LineWanted

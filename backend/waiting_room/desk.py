@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import WaitingRoom
+from backend.db.tables.events import WaitingRoom
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.waiting_room.rules import NONCE_BYTES, Phase, Place, Room, Turn, arrive, pass_ends_ms, turn_of

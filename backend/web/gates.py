@@ -15,7 +15,7 @@ from backend.credentials.bundle_signing import no_key_list
 from backend.credentials.gates import gate_of
 from backend.credentials.published import newest_key_list_row
 from backend.db.engine import read
-from backend.db.models import Event
+from backend.db.tables.events import Event
 from backend.errors import Refused, refuse
 from backend.gates.collecting import MAX_RECORDS, Handed, collect
 from backend.gates.records import MAX_PAYLOAD_BYTES

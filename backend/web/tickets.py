@@ -11,7 +11,8 @@ from sqlalchemy import Engine, select
 from backend.credentials.messages import MAX_ORDER_SECRET_CHARACTERS, BindingRequest, IssuedCredential
 from backend.credentials.request_keys import RequestKey
 from backend.db.engine import read
-from backend.db.models import Event, Seat, Ticket, TicketClass
+from backend.db.tables.events import Event, Seat, TicketClass
+from backend.db.tables.orders import Ticket
 from backend.sales.answers import rfc3339
 from backend.web.requests import Body, bearer_token, keyed, reply, services, takes
 

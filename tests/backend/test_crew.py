@@ -10,7 +10,7 @@ from sqlalchemy import Engine, update
 from backend.chain import leases
 from backend.chain.leases import LONGEST_LEASE_MS, HeldLease
 from backend.db.clock import now_ms
-from backend.db.models import Lease
+from backend.db.tables.chain import Lease
 from backend.ops import crew
 from backend.ops.crew import Task, work
 from backend.ops.restore import mark, unmark

@@ -23,7 +23,10 @@ from backend.credentials.published import newest_key_list
 from backend.credentials.publishing import publish, rotate
 from backend.credentials.signer import Signer
 from backend.db.engine import make_engine
-from backend.db.models import Bundle, ChainJob, ChainMark, Event, Outbox, Refund, Stock, Ticket
+from backend.db.tables.chain import ChainJob, ChainMark
+from backend.db.tables.credentials import Bundle
+from backend.db.tables.events import Event, Stock
+from backend.db.tables.orders import Outbox, Refund, Ticket
 from backend.domain.event_file import parse_event_file
 from backend.notices.outbox import ALERT, Item, send_due
 from backend.sales.events import create_event, prepare_event

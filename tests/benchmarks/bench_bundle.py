@@ -27,7 +27,9 @@ from backend.credentials.publishing import publish
 from backend.credentials.snapshot import snapshot
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
-from backend.db.models import Batch, Event, Order, Ticket
+from backend.db.tables.chain import Batch
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, Ticket
 from credential.bundle import verify_bundle
 from credential.delta import apply_delta, make_delta
 from tests.backend.credentials.world import World, make_world

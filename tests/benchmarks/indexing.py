@@ -27,7 +27,7 @@ from backend.chain.relayer import ISSUED, Relayer
 from backend.chain.transport import Transport
 from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
-from backend.db.models import Batch, ChainContract, ChainJob, ChainNonce
+from backend.db.tables.chain import Batch, ChainContract, ChainJob, ChainNonce
 from backend.domain.batching import MAX_BATCH, mint_gas
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import ISSUER, ChainPlatform, completion, start_platform

@@ -29,7 +29,8 @@ from backend.chain.transport import Transport
 from backend.chain.worker import ChainWorker
 from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
-from backend.db.models import ChainContract, Platform, Token
+from backend.db.tables.chain import ChainContract, Token
+from backend.db.tables.events import Platform
 from backend.ops.crew import Task, work
 from backend.settings import settings_from
 from tests.support.chain_node import ChainNode

@@ -15,7 +15,7 @@ from backend.chain.leases import take
 from backend.chain.rpc import Node
 from backend.chain.transport import Transport
 from backend.db.engine import make_engine, read
-from backend.db.models import Chain, Token
+from backend.db.tables.chain import Chain, Token
 
 CHAIN_ID, FINALITY = 31337, 2
 

@@ -24,7 +24,9 @@ from sqlalchemy import Engine, func, select, text
 
 from backend.db.engine import make_engine, read
 from backend.db.migrate import upgrade
-from backend.db.models import Event, Stock, Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.events import Event, Stock
+from backend.db.tables.orders import Ticket
 from backend.ops.supervise import die_with_parent
 from tests.benchmarks import sales_rooms, sales_talk
 from tests.support.checker import check_sales

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, insert, select, update
 
-from backend.db.models import Event, WaitingRoom
+from backend.db.tables.events import Event, WaitingRoom
 from backend.sales.installation import installation_secret
 from backend.waiting_room.rules import NONCE_BYTES, SEED_BYTES, Phase, Place
 from backend.waiting_room.tokens import place_token

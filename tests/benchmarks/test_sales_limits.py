@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, func, select
 
-from backend.db.models import Order, Ticket
+from backend.db.tables.orders import Order, Ticket
 from backend.domain.ids import new_id
 from tests.benchmarks.sales_limits import BareWriter, hold_rows, pay_rows
 from tests.support.shop import put_on_sale

@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import Engine, select
 
 from backend.db.engine import make_engine, read
-from backend.db.models import ChainJob, Payment, Ticket, Token
+from backend.db.tables.chain import ChainJob, Token
+from backend.db.tables.orders import Payment, Ticket
 from tests.support.checker import check_chain, check_sales
 from tests.support.guest import Bought, Guest
 from tests.support.installation import Installation, doors_open, wait_until

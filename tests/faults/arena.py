@@ -16,7 +16,8 @@ from sqlalchemy import Engine, func, select
 
 from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.db.engine import make_engine, read
-from backend.db.models import ChainContract, ChainJob, Ticket, Token
+from backend.db.tables.chain import ChainContract, ChainJob, Token
+from backend.db.tables.orders import Ticket
 from backend.notices.kept import KEPT_FILE
 from backend.ops.estimate import FEW_SECONDS
 from backend.wiring import BANK_FILE

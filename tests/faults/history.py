@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select
 
 from backend.db.engine import read
-from backend.db.models import ChainJob, Incident, IncidentNote, OrderLine, Payment, Refund, Ticket, Token
+from backend.db.tables.chain import ChainJob, Token
+from backend.db.tables.orders import OrderLine, Payment, Refund, Ticket
+from backend.db.tables.telling import Incident, IncidentNote
 from credential.tickets import Status
 from tests.support.checker import check_chain, check_sales
 

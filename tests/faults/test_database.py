@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from backend.db.engine import make_engine, read
-from backend.db.models import Ticket
+from backend.db.tables.orders import Ticket
 from tests.faults import history
 from tests.faults.arena import SLUG, Arena, Seen
 from tests.support.failover import run

@@ -12,7 +12,9 @@ from sqlalchemy import Engine, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
-from backend.db.models import Diagnosis, Event, Order, Ticket, TicketClass
+from backend.db.tables.chain import Diagnosis
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.orders import Order, Ticket
 from backend.sales.installation import installation_secret
 from backend.sales.till.till import Tills
 from backend.sales.waiting_list import offer_returned

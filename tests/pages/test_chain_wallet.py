@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from backend.app import create_app
-from backend.db.models import Order
+from backend.db.tables.orders import Order
 from backend.sales.payments import reconcile
 from tests.pages.phones import Watched
 from tests.pages.shop_page import choose, expect_title, guest, order_of, see_here

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import insert, select, update
 
 from backend.db.clock import now_ms
-from backend.db.models import Event, TicketClass, WaitingRoom
+from backend.db.tables.events import Event, TicketClass, WaitingRoom
 from backend.sales.codes import Offer, make_codes
 from backend.sales.installation import installation_secret
 from backend.waiting_room.rules import Room, rank_of

@@ -3,7 +3,8 @@
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select, update
 
-from backend.db.models import Event, Refund
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Refund
 from tests.pages.shop_page import Shop, choose, expect_title, guest, order_of, pay, see_here
 
 

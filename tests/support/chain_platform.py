@@ -18,8 +18,9 @@ from backend.chain.relayer import ISSUED, OPERATED, Relayer
 from backend.chain.rpc import Node
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
-from backend.db.models import ChainAttempt, ChainContract, ChainJob, Platform, TicketClass, Token
-from backend.db.models import Diagnosis as DiagnosisRow
+from backend.db.tables.chain import ChainAttempt, ChainContract, ChainJob, Token
+from backend.db.tables.chain import Diagnosis as DiagnosisRow
+from backend.db.tables.events import Platform, TicketClass
 from tests.support.chain_node import ChainNode
 from tests.support.checker import check_chain
 from tests.support.installation import wait_until

@@ -15,9 +15,9 @@ from backend.chain import leases
 from backend.chain.jobs import enqueue_create_event
 from backend.chain.keys import ensure_chain_keys
 from backend.chain.worker import ChainWorker
-from backend.db.chain_money import ChainReceipt
 from backend.db.migrate import upgrade
-from backend.db.models import Order, Outbox
+from backend.db.tables.chain_money import ChainReceipt
+from backend.db.tables.orders import Order, Outbox
 from backend.sales.ledger import check_ledger
 from backend.sales.payments import outbox, reconcile
 from backend.sales.payments.chain_watch import watch

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 
 from backend.db.engine import read
-from backend.db.models import Order
+from backend.db.tables.orders import Order
 from backend.ops import check
 
 TRANSFER_TOPIC = check.TRANSFER_TOPIC

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from backend.db.desk import DeskAccount
+from backend.db.tables.desk import DeskAccount
 from backend.desk.accounts import SetUp, add_account
 from backend.desk.sessions import open_session
 from backend.wiring import Services

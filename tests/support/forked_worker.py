@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from sqlalchemy import Engine, update
 
 from backend import killpoints
-from backend.db.models import Lease
+from backend.db.tables.chain import Lease
 from backend.settings import Settings
 
 KILL_SECONDS = 120  # until a place must have been reached; the server starts with the first process

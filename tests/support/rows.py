@@ -4,7 +4,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert
 
-from backend.db.models import Event, Order, OrderLine, Stock, Ticket, TicketClass
+from backend.db.tables.events import Event, Stock, TicketClass
+from backend.db.tables.orders import Order, OrderLine, Ticket
 
 HOUR_MS = 3_600_000
 DOORS_MS = 2_000_000_000_000

@@ -8,7 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from backend.db.models import Event, Payment
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Payment
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments import reconcile
 from backend.settings import settings_from

@@ -2,12 +2,9 @@
 
 from alembic import context
 
-from backend.db import buyers, chain_money, classes, desk, drains, models, moves, payments, privacy, restores, upkeep
-
-# What describes the schema.
-TABLES = (models, buyers, chain_money, classes, desk, drains, moves, payments, privacy, restores, upkeep)
+from backend.db.tables.base import Base
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=models.Base.metadata, render_as_batch=True)
+context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -15,10 +15,12 @@ from sqlalchemy import Connection, Engine, Row, func, select
 
 from backend.chain.jobs import NewJob, enqueue
 from backend.chain.market import MAX_AMOUNT_MINOR, MAX_UNITS, Wanted, job_calldata, job_key
-from backend.db.chain_money import ChainCharge, ChainPrice, ChainReceipt
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainBlock, ChainContract, ChainJob, Event, Order, OrderLine, Payment
+from backend.db.tables.chain import Chain, ChainBlock, ChainContract, ChainJob
+from backend.db.tables.chain_money import ChainCharge, ChainPrice, ChainReceipt
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, OrderLine, Payment
 from backend.db.upsert import insert_missing
 from backend.domain.chain_money import fate, why_not_back
 from backend.errors import Refused, refuse

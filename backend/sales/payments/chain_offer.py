@@ -7,8 +7,9 @@ from sqlalchemy import Connection, select
 
 from backend.chain.calldata import contract_class
 from backend.chain.market import Wanted, approve_calldata
-from backend.db.chain_money import ChainCharge, ChainPrice, ChainReceipt
-from backend.db.models import Chain, Order, Payment
+from backend.db.tables.chain import Chain
+from backend.db.tables.chain_money import ChainCharge, ChainPrice, ChainReceipt
+from backend.db.tables.orders import Order, Payment
 from backend.sales.answers import rfc3339
 from backend.sales.payments.chain import ChainPayments
 

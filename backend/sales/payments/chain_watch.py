@@ -17,10 +17,12 @@ from backend.chain.apply import RAW_LOG
 from backend.chain.follow import current_chain
 from backend.chain.logs import RawLog
 from backend.chain.market import OrderClosed, OrderPaid, Wanted, job_key, read_log
-from backend.db.chain_money import ChainCharge, ChainMoneyCursor, ChainReceipt
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Chain, ChainBlock, ChainContract, ChainJob, ChainLog, Event, Payment, Refund
+from backend.db.tables.chain import Chain, ChainBlock, ChainContract, ChainJob, ChainLog
+from backend.db.tables.chain_money import ChainCharge, ChainMoneyCursor, ChainReceipt
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Payment, Refund
 from backend.db.upsert import insert_missing
 from backend.domain.chain_money import RELEASE_AFTER_MS, may_release
 from backend.killpoints import reach

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import LedgerEntry, Outbox, Payment, Refund
-from backend.db.payments import FailedRefund
+from backend.db.tables.orders import LedgerEntry, Outbox, Payment, Refund
+from backend.db.tables.payments import FailedRefund
 from backend.domain import ledger
 from backend.errors import refuse
 from backend.i18n import gettext as _

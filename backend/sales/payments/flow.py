@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Order, Payment
+from backend.db.tables.orders import Order, Payment
 from backend.domain.selling.outcomes import Again, MoneyBack, No, Noted, Outcome, Paid, Started
 from backend.domain.selling.requests import Request, Settle, StartPayment
 from backend.errors import Refused, refuse

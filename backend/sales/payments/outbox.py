@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from backend.db.clock import is_due, now_ms
 from backend.db.engine import read
-from backend.db.models import LedgerEntry, Order, Outbox, Payment, Refund
+from backend.db.tables.orders import LedgerEntry, Order, Outbox, Payment, Refund
 from backend.db.upsert import insert_missing
 from backend.domain import ledger
 from backend.killpoints import reach

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Order, Payment
+from backend.db.tables.orders import Order, Payment
 from backend.errors import Refused
 from backend.sales.payments.flow import OPEN, find_payment, settle
 from backend.sales.payments.interface import AWAITING_BUYER, IN_FLIGHT_SECONDS, Provider, Said, Silent

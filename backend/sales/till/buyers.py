@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
-from backend.db.buyers import BuyerMark, UsedPass
-from backend.db.models import Order
+from backend.db.tables.buyers import BuyerMark, UsedPass
+from backend.db.tables.orders import Order
 from backend.db.upsert import insert_missing
 from backend.domain.selling.outcomes import Changes
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, TextClause, func, select, text
 
 from backend.db.among import among
 from backend.db.clock import NOW_MS
-from backend.db.models import Code, Order
 from backend.db.roundtrip import driver_sql, round_trip
+from backend.db.tables.orders import Code, Order
 from backend.domain.selling.facts import (
     ClassFacts,
     CodeFacts,

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from backend.db.among import among
-from backend.db.models import Seat, SeatClaim
+from backend.db.tables.events import Seat, SeatClaim
 from backend.domain.seating import FREE, TAKEN, SeatLayout, make_layout
 from backend.domain.selling.facts import NO_SEATS, SeatFacts
 from backend.domain.selling.outcomes import Changes

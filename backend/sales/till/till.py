@@ -20,7 +20,7 @@ from sqlalchemy import Engine, select
 
 from backend.db.engine import read
 from backend.db.failures import UNWRITABLE, failure_of, problem_code
-from backend.db.models import Event
+from backend.db.tables.events import Event
 from backend.domain.selling.outcomes import Outcome
 from backend.domain.selling.requests import Request
 from backend.errors import Refused, refuse

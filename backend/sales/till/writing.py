@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, update
 
 from backend.db.bulk import Insert, Update, Writer
-from backend.db.models import Code, SeatClaim
+from backend.db.tables.events import SeatClaim
+from backend.db.tables.orders import Code
 from backend.domain.ids import ticket_id
 from backend.domain.ledger import Entry
 from backend.domain.selling.facts import EventFacts

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 from backend.chain import adopt
 from backend.chain.diagnosis import Kind
 from backend.cli.chain import app
-from backend.db.models import Chain, Ticket, Token
+from backend.db.tables.chain import Chain, Token
+from backend.db.tables.orders import Ticket
 from backend.errors import Refused
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import ChainPlatform, final, start_platform

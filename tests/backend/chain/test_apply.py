@@ -26,7 +26,7 @@ from backend.chain.logs import (
     redeemed_tokens,
     topic,
 )
-from backend.db.models import Chain, ChainLog, Token
+from backend.db.tables.chain import Chain, ChainLog, Token
 from contracts import load_artifact
 from credential.tickets import Status
 

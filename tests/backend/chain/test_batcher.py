@@ -13,7 +13,8 @@ from sqlalchemy import Engine, func, select
 from backend.chain.batcher import close_batches
 from backend.chain.calldata import mint_calldata
 from backend.chain.jobs import enqueue_create_event
-from backend.db.models import Batch, ChainJob, Ticket
+from backend.db.tables.chain import Batch, ChainJob
+from backend.db.tables.orders import Ticket
 from backend.domain.batching import DAY_MS, MAX_BATCH, Sold, Waiting, in_batch_order, is_due
 from tests.support.rows import add_event, add_paid_tickets
 

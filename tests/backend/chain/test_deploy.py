@@ -20,7 +20,8 @@ from backend.chain.deploy import (
 )
 from backend.chain.jobs import enqueue_create_event
 from backend.chain.keys import DEVELOPMENT_KEYS, Fees, RelayerKey
-from backend.db.models import Chain, ChainContract, ChainJob, ChainNonce, Platform
+from backend.db.tables.chain import Chain, ChainContract, ChainJob, ChainNonce
+from backend.db.tables.events import Platform
 from contracts import load_artifact
 from tests.support.chain_node import CHAIN_ID, ChainNode
 from tests.support.rows import CUSTODY, add_event

@@ -19,16 +19,9 @@ from backend.chain.relayer import Relayer
 from backend.chain.rpc import Node
 from backend.chain.verify import Verified, verify
 from backend.cli.chain import app
-from backend.db.models import (
-    Chain,
-    ChainAttempt,
-    ChainContract,
-    ChainJob,
-    ChainNonce,
-    Ticket,
-    Token,
-)
-from backend.db.models import Diagnosis as DiagnosisRow
+from backend.db.tables.chain import Chain, ChainAttempt, ChainContract, ChainJob, ChainNonce, Token
+from backend.db.tables.chain import Diagnosis as DiagnosisRow
+from backend.db.tables.orders import Ticket
 from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import FINALITY, ISSUER, ChainPlatform, completion, deploy_anew, final, start_platform

@@ -17,7 +17,7 @@ from backend.chain.relayer import Relayer
 from backend.chain.rpc import Node
 from backend.chain.transport import Transport
 from backend.db.engine import make_engine
-from backend.db.models import ChainAttempt, ChainJob, ChainNonce
+from backend.db.tables.chain import ChainAttempt, ChainJob, ChainNonce
 from tests.backend.chain.test_adopt import tokens, wipe
 from tests.backend.chain.test_relayer import KEY, complete, held, queue, wait_for  # noqa: F401 - `held` is a fixture
 from tests.backend.chain.test_replay import FRIEND, owners

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from backend.chain.leases import HeldLease, LeaseLostError, release, require_held, take
-from backend.db.models import Lease
+from backend.db.tables.chain import Lease
 
 
 def expire(engine: Engine) -> None:

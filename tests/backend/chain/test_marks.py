@@ -10,7 +10,10 @@ from backend.chain.batcher import close_batches
 from backend.chain.calldata import mark_calldata, status_words
 from backend.chain.key_jobs import mirror_keys
 from backend.chain.marks import ask_for_marks, enqueue_marks
-from backend.db.models import Batch, ChainJob, ChainMark, Gate, GateRecord, KeyList, Stock, Ticket, Token
+from backend.db.tables.chain import Batch, ChainJob, ChainMark, Token
+from backend.db.tables.credentials import Gate, GateRecord, KeyList
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Ticket
 from credential.keylist import KeyEntry, Reason, Role
 from credential.tickets import Status
 from tests.support.chain_node import ChainNode

@@ -17,7 +17,8 @@ from backend.chain.rpc import Node, NodeError
 from backend.chain.transport import Transport
 from backend.chain.worker import ChainWorker
 from backend.db.clock import now_ms
-from backend.db.models import Diagnosis, Platform, Token
+from backend.db.tables.chain import Diagnosis, Token
+from backend.db.tables.events import Platform
 from backend.settings import Settings, settings_from
 from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode

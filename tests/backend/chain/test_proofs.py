@@ -11,7 +11,7 @@ from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.chain.proofs import Proved, prove
 from backend.chain.rpc import DEADLINE_SECONDS, Call, Node
 from backend.chain.verify import verify, verify_by_any
-from backend.db.models import Token
+from backend.db.tables.chain import Token
 from credential.tickets import Status
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import OPERATOR, ChainPlatform, start_platform

@@ -13,7 +13,7 @@ from backend.chain.leases import HeldLease, LeaseLostError, take
 from backend.chain.relayer import MAX_IN_FLIGHT, Progress, Relayer
 from backend.chain.rpc import Node, NodeUnreachable, RpcError
 from backend.chain.verdicts import Verdict, verdict
-from backend.db.models import Chain, ChainAttempt, ChainJob, ChainNonce, Lease
+from backend.db.tables.chain import Chain, ChainAttempt, ChainJob, ChainNonce, Lease
 from tests.support.chain_node import ChainNode
 from tests.support.installation import wait_until
 

@@ -6,7 +6,8 @@ from sqlalchemy import Engine, select, update
 from backend.chain.batcher import close_batches
 from backend.chain.calldata import mint_calldata
 from backend.chain.repair import MAX_GAS, repair
-from backend.db.models import Batch, ChainJob, Ticket
+from backend.db.tables.chain import Batch, ChainJob
+from backend.db.tables.orders import Ticket
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import ChainPlatform, start_platform
 from tests.support.rows import add_paid_tickets

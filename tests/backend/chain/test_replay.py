@@ -11,7 +11,8 @@ from backend.chain.diagnosis import Kind
 from backend.chain.follow import Follower
 from backend.chain.keys import Fees, RelayerKey
 from backend.cli.chain import app
-from backend.db.models import ChainContract, ChainTransaction, Diagnosis, Ticket, Token
+from backend.db.tables.chain import ChainContract, ChainTransaction, Diagnosis, Token
+from backend.db.tables.orders import Ticket
 from tests.contracts.signing import MOVE, domain, typed
 from tests.support.anvil import ACCOUNTS
 from tests.support.chain_node import ChainNode

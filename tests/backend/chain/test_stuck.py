@@ -6,7 +6,7 @@ from sqlalchemy import Engine, insert, update
 from backend.chain.stuck import NO_BLOCK_BLOCKS, NO_BLOCK_MS, REFUSED_MS, Stuck, what_is_stuck
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import ChainJob
+from backend.db.tables.chain import ChainJob
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import ISSUER, start_platform
 

@@ -15,7 +15,8 @@ from backend.chain.jobs import enqueue_create_event
 from backend.chain.keys import ensure_chain_keys
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
-from backend.db.models import Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.orders import Ticket
 from backend.sales.installation import ensure_platform
 from backend.settings import settings_from
 from tests.support.chain_node import ChainNode

@@ -25,9 +25,9 @@ from backend.credentials.publishing import publish
 from backend.credentials.snapshot import snapshot
 from backend.credentials.ticket_status import bundle_status
 from backend.db.clock import now_ms
-from backend.db.models import Bundle as BundleRow
-from backend.db.models import Chain, ChainBlock, ChainContract, Token
-from backend.db.models import Credential as CredentialRow
+from backend.db.tables.chain import Chain, ChainBlock, ChainContract, Token
+from backend.db.tables.credentials import Bundle as BundleRow
+from backend.db.tables.credentials import Credential as CredentialRow
 from backend.errors import Refused, refuse
 from credential.bundle import Bundle, Status, Ticket, Tickets, encode_bundle, verify_bundle
 from credential.ids import token_id

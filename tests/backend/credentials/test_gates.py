@@ -8,7 +8,7 @@ from nacl.signing import SigningKey
 from sqlalchemy import Engine, insert, select
 
 from backend.credentials.gates import enrol, gate_of, gates_of, renew_token, set_public_key
-from backend.db.models import Gate
+from backend.db.tables.credentials import Gate
 from backend.errors import Refused
 from credential.codes import MAX_GATE_NUMBER
 from tests.backend.credentials.world import World

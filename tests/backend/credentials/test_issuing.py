@@ -26,8 +26,8 @@ from backend.credentials.limits import (
 from backend.credentials.messages import BindingRequest, Call, Issue, IssuedCredential
 from backend.credentials.signer import Signer
 from backend.credentials.validity import AFTER_END_SECONDS, BEFORE_DOORS_SECONDS
-from backend.db.models import Binding as BindingRow
-from backend.db.models import Credential as CredentialRow
+from backend.db.tables.credentials import Binding as BindingRow
+from backend.db.tables.credentials import Credential as CredentialRow
 from backend.errors import Refused
 from credential.binding import Binding
 from credential.codes import Credential, decode_credential
@@ -98,7 +98,7 @@ def test_the_window_covers_doors_and_a_late_end(world: World) -> None:
     sold = world.sell()
     issued = issue(world, sold)
     with world.engine.connect() as connection:
-        from backend.db.models import Event
+        from backend.db.tables.events import Event
 
         doors_ms, ends_ms = connection.execute(select(Event.doors_ms, Event.ends_ms)).one()
     assert issued.not_before == doors_ms // 1000 - BEFORE_DOORS_SECONDS
@@ -436,7 +436,7 @@ def test_a_runaway_caller_is_slowed_down() -> None:
 
 
 def test_before_init_the_signer_says_so(engine: Any, keys: KeyStore) -> None:
-    from backend.db.models import Platform
+    from backend.db.tables.events import Platform
 
     world = make_world(engine, keys)
     sold = world.sell()

@@ -16,7 +16,7 @@ from backend.credentials.keystore import KeyRole, KeyStore
 from backend.credentials.messages import BindingRequest, Call, Issue, IssuedCredential
 from backend.credentials.publishing import publish, revoke, rotate, trust_root
 from backend.credentials.root_files import create_root, load_roots
-from backend.db.models import KeyList as KeyListRow
+from backend.db.tables.credentials import KeyList as KeyListRow
 from backend.errors import Refused, SettingError
 from credential.codes import Credential, decode_credential
 from credential.ids import key_id

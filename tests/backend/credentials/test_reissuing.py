@@ -7,7 +7,8 @@ from eth_account import Account
 from nacl.signing import SigningKey
 from sqlalchemy import insert, update
 
-from backend.db.models import Chain, Event, Token
+from backend.db.tables.chain import Chain, Token
+from backend.db.tables.events import Event
 from tests.backend.credentials.test_issuing import issue, refusal, refusal_code
 from tests.backend.credentials.world import HOUR, Sold, World, address_of
 

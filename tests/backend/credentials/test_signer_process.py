@@ -15,7 +15,7 @@ from backend.credentials.messages import Call, Issue
 from backend.credentials.signer_client import SignerClient
 from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
-from backend.db.models import Credential as CredentialRow
+from backend.db.tables.credentials import Credential as CredentialRow
 from backend.errors import Refused
 from tests.backend.credentials.process import SignerProcess
 from tests.backend.credentials.world import World

@@ -20,8 +20,9 @@ from backend.credentials.keystore import KeyStore
 from backend.credentials.messages import BindingRequest
 from backend.credentials.publishing import publish
 from backend.credentials.signer_client import SignerClient
-from backend.db.models import Bundle as BundleRow
-from backend.db.models import Event, IdempotencyKey
+from backend.db.tables.credentials import Bundle as BundleRow
+from backend.db.tables.events import Event
+from backend.db.tables.orders import IdempotencyKey
 from backend.wiring import Services
 from credential.bundle import Bundle, verify_bundle
 from credential.codes import Credential, decode_credential

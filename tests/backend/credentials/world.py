@@ -23,7 +23,9 @@ from backend.credentials.keystore import KeyStore
 from backend.credentials.messages import BindingRequest, EventKeys
 from backend.credentials.signer import Signer
 from backend.db.clock import now_ms
-from backend.db.models import Batch, Event, Order, Ticket
+from backend.db.tables.chain import Batch
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, Ticket
 from backend.domain.event_file import parse_event_file
 from backend.sales.events import create_event, prepare_event
 from backend.sales.installation import platform_id

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine, read
 from backend.db.migrate import is_current, upgrade
-from backend.db.models import Base, Platform, SeatClaim
+from backend.db.tables.base import Base
+from backend.db.tables.events import Platform, SeatClaim
 
 
 def test_migrations_make_exactly_the_schema_of_the_models(engine: Engine) -> None:

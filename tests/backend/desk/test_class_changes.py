@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, select
 
-from backend.db.models import Order, Stock, TicketClass
+from backend.db.tables.events import Stock, TicketClass
+from backend.db.tables.orders import Order
 from backend.desk.audit import latest
 from backend.desk.class_changes import bounds_of, change_classes
 from backend.domain.selling.outcomes import Again

@@ -7,7 +7,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, insert, update
 
-from backend.db.models import Event, GateRecord, Ticket, TicketClass, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.orders import Ticket
 from backend.desk.attendees import attendees, csv_lines, export
 from backend.desk.figures import MAX_STEPS, MINUTE_MS, STEPS_MS, figures, series, step_for
 from credential.bundle import Status

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, select
 
-from backend.db.desk import DeskAccount, DeskPasskey
 from backend.db.engine import read
+from backend.db.tables.desk import DeskAccount, DeskPasskey
 from backend.desk import accounts, passkeys
 from backend.desk.challenges import CHALLENGE_SECONDS, Purpose, challenge, is_good
 from backend.desk.passkeys import Site, add_passkey, creation_options, request_options, sign_in, site_of

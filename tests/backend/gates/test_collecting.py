@@ -13,7 +13,7 @@ from backend.credentials.bundle_rows import read_batches, read_tickets
 from backend.credentials.gates import Enrolled, enrol
 from backend.credentials.keystore import KeyStore
 from backend.credentials.snapshot import snapshot
-from backend.db.models import GateRecord
+from backend.db.tables.credentials import GateRecord
 from backend.gates.records import LogRecord, RecordType, first_head, next_head, read_record
 from backend.wiring import Services
 from credential.bundle import Status

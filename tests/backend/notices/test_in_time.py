@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, update
 
 from backend.cli.work import telling_tasks
-from backend.db.models import Outbox
+from backend.db.tables.orders import Outbox
 from backend.notices.order_outbox import LETTER
 from backend.notices.outbox import ALERT, OF_INCIDENTS, REPEATS_AT_ONCE, Item, NotSentError, send_due
 from backend.notices.sending import Sending

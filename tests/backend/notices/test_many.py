@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import insert
 
 from backend.db.clock import now_ms
-from backend.db.models import Subscriber
+from backend.db.tables.telling import Subscriber
 from backend.domain.ids import new_id
 from backend.notices.outbox import OF_INCIDENTS, send_due, spread
 from backend.notices.sending import Sending

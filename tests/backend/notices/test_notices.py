@@ -12,7 +12,9 @@ from sqlalchemy import insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.models import Diagnosis, Incident, Outbox, Subscriber
+from backend.db.tables.chain import Diagnosis
+from backend.db.tables.orders import Outbox
+from backend.db.tables.telling import Incident, Subscriber
 from backend.errors import Refused
 from backend.notices import subscribers, webhook
 from backend.notices.outbox import (

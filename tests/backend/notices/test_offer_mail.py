@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from backend.app import create_app
-from backend.db.models import Event, Order
-from backend.db.privacy import PersonalField
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order
+from backend.db.tables.privacy import PersonalField
 from backend.notices.order_sending import OrderSending
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book

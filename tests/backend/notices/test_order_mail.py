@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from backend.app import create_app
-from backend.db.models import Event, Order, Outbox, Stock
-from backend.db.privacy import RecoveryCode
+from backend.db.tables.events import Event, Stock
+from backend.db.tables.orders import Order, Outbox
+from backend.db.tables.privacy import RecoveryCode
 from backend.notices.order_outbox import LETTER, release_receipts
 from backend.notices.order_sending import OrderSending
 from backend.notices.outbox import send_due

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from backend.db.models import Subscriber
+from backend.db.tables.telling import Subscriber
 from backend.errors import Refused
 from backend.notices import webhook
 from backend.notices.subscribers import checked

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from backend.db.engine import make_engine
 from backend.db.migrate import is_current, upgrade
-from backend.db.models import Platform
+from backend.db.tables.events import Platform
 from backend.errors import Refused
 from backend.ops.backup import SUFFIX, copy_sqlite, make_backup, restore_database, unpack_backup
 from backend.ops.postgres_tools import libpq_url

@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import Connection, delete, insert, update
 
 from backend.db.engine import read
-from backend.db.models import Order, Payment, Stock, Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Order, Payment, Ticket
 from backend.ops.check import check_chain, check_rows
 from backend.wiring import Services
 from tests.backend.web.conftest import buyer, client, services  # noqa: F401 - fixtures

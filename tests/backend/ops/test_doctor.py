@@ -16,7 +16,7 @@ from backend.chain.transport import Transport
 from backend.clock import system_clock
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine, read
-from backend.db.upkeep import BACKUP, DRILL, UpkeepRow
+from backend.db.tables.upkeep import BACKUP, DRILL, UpkeepRow
 from backend.ops.doctor import Finding, examine_installation
 from backend.ops.health import judge
 from backend.ops.readings import take_readings

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from backend.chain import leases
 from backend.db.engine import read
-from backend.db.models import Chain, ChainJob, Diagnosis, Incident, IncidentNote
+from backend.db.tables.chain import Chain, ChainJob, Diagnosis
+from backend.db.tables.telling import Incident, IncidentNote
 from backend.ops.estimate import SETTLE_BLOCKS, Drain, Sample, seconds_to_drain
 from backend.ops.health import Health
 from backend.ops.incidents import CLOSE_AFTER_MS, OPEN_AFTER_MS, Memory, OpenIncident, step, troubles_of

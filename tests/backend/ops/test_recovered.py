@@ -2,7 +2,9 @@
 
 from sqlalchemy import Engine, insert, select, update
 
-from backend.db.models import Stock, Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Ticket
 from backend.ops.recovered import recover
 from credential.tickets import Status
 from tests.support.rows import add_event, add_paid_tickets

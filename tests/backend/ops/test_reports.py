@@ -9,7 +9,8 @@ from sqlalchemy import insert, select, update
 
 from backend.chain.verify import Difference, Verified
 from backend.db.clock import now_ms
-from backend.db.models import Ticket, Token
+from backend.db.tables.chain import Token
+from backend.db.tables.orders import Ticket
 from backend.ops import incident_store
 from backend.ops.reports import Compare, write_reports
 from backend.wiring import Services

@@ -23,20 +23,11 @@ from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIAL
 from backend.credentials.numbers import step_of, step_over
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine, read
-from backend.db.models import (
-    ChainContract,
-    Credential,
-    Event,
-    LedgerEntry,
-    Order,
-    OrderLine,
-    Payment,
-    Refund,
-    Stock,
-    Ticket,
-    Token,
-)
-from backend.db.restores import Restore, require_reconciled
+from backend.db.tables.chain import ChainContract, Token
+from backend.db.tables.credentials import Credential
+from backend.db.tables.events import Event, Stock
+from backend.db.tables.orders import LedgerEntry, Order, OrderLine, Payment, Refund, Ticket
+from backend.db.tables.restores import Restore, require_reconciled
 from backend.desk.events import set_sales
 from backend.errors import Refused
 from backend.ops import restore as restore_module

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from backend.db.engine import read
-from backend.db.models import SensorReading
+from backend.db.tables.telling import SensorReading
 from backend.errors import SettingError
 from backend.ops.health import judge
 from backend.ops.incidents import OPEN_AFTER_MS, Memory, step, troubles_of

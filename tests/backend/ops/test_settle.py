@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from backend.chain.marks import ask_for_marks
 from backend.cli.chain import app
-from backend.db.desk import AuditEntry
-from backend.db.models import Batch, Chain, ChainMark, Diagnosis, Event, Refund, Ticket, Token
+from backend.db.tables.chain import Batch, Chain, ChainMark, Diagnosis, Token
+from backend.db.tables.desk import AuditEntry
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Refund, Ticket
 from backend.errors import Refused
 from backend.ops.settle import Choice, settle, waiting
 from credential.tickets import Status

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.db.engine import make_engine, read
 from backend.db.failures import failure_of
 from backend.db.migrate import upgrade
-from backend.db.models import Incident
+from backend.db.tables.telling import Incident
 from backend.ops import health, incidents
 from backend.ops.status import status_now
 from backend.ops.watch import Watcher

@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from backend.app import create_app
 from backend.chain.calldata import selector
 from backend.chain.market import Wanted
-from backend.db.chain_money import ChainCharge
-from backend.db.models import ChainBlock, ChainContract, Event, Stock
+from backend.db.tables.chain import ChainBlock, ChainContract
+from backend.db.tables.chain_money import ChainCharge
+from backend.db.tables.events import Event, Stock
 from backend.sales.expiry import expire_holds
 from backend.sales.payments import reconcile
 from backend.sales.payments.chain import stranger_id

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, Engine, select
 
-from backend.db.models import Event, Seat, SigningKey, Stock
+from backend.db.tables.credentials import SigningKey
+from backend.db.tables.events import Event, Seat, Stock
 from backend.domain.event_file import parse_event_file
 from backend.errors import Refused, refuse
 from backend.sales.events import create_event, create_event_from_file, prepare_event

@@ -18,8 +18,11 @@ from backend.chain.calldata import mark_calldata, move_calldata
 from backend.chain.deploy import event_address
 from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey
 from backend.db.engine import read
-from backend.db.models import ChainJob, Event, GateRecord, Ticket, TicketClass, Token
-from backend.db.moves import ChainMove
+from backend.db.tables.chain import ChainJob, Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Event, TicketClass
+from backend.db.tables.moves import ChainMove
+from backend.db.tables.orders import Ticket
 from backend.sales.moving import MOVES_A_DAY
 from credential.moving import move_typed_data
 from credential.tickets import Status

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from backend.db.models import Order, Outbox, Payment, Stock, Ticket
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Order, Outbox, Payment, Ticket
 from backend.domain.selling import decide
 from backend.domain.selling.outcomes import (
     Again,

@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from backend.app import create_app
-from backend.db.buyers import BuyerMark, UsedPass
-from backend.db.models import Event, Order
+from backend.db.tables.buyers import BuyerMark, UsedPass
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order
 from backend.errors import Refused
 from backend.privacy.buyers import normal_mail
 from backend.privacy.contacts import consent_of

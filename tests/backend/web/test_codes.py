@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.app import create_app
 from backend.db.clock import now_ms
-from backend.db.models import Code, Event, LedgerEntry, Order, Ticket
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Code, LedgerEntry, Order, Ticket
 from backend.domain.selling.requests import LineWanted
 from backend.errors import Refused
 from backend.sales.codes import Offer, make_codes

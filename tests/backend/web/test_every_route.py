@@ -18,7 +18,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from backend.app import create_app
-from backend.db.models import Order, Ticket, Waiter
+from backend.db.tables.orders import Order, Ticket, Waiter
 from backend.desk.roles import ROLES, may
 from backend.wiring import Services
 from tests.support.buyer import new_key

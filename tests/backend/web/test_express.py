@@ -16,7 +16,8 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from backend.app import create_app, protection_of
-from backend.db.models import Event, Order, Ticket
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, Ticket
 from backend.errors import refuse
 from backend.sales.till import till as till_module
 from backend.web.express import Express

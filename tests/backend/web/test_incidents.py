@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from backend.app import create_app
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
-from backend.db.models import Diagnosis
+from backend.db.tables.chain import Diagnosis
 from backend.ops import incident_store
 from backend.ops.watch import Watcher
 from backend.wiring import Services

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from backend.app import create_app
-from backend.db.models import Order
+from backend.db.tables.orders import Order
 from backend.logs import configure_logs
 from backend.wiring import Services
 from tests.support.buyer import Buyer, new_key, opens

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from backend.db.engine import make_engine
-from backend.db.models import Order, Ticket
+from backend.db.tables.orders import Order, Ticket
 from backend.sales.installation import installation_secret
 from backend.sales.payments.sandbox import Sandbox
 from backend.wiring import BANK_FILE

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from backend.app import create_app, protection_of
 from backend.db.clock import now_ms
-from backend.db.models import Event, WaitingRoom
+from backend.db.tables.events import Event, WaitingRoom
 from backend.errors import SettingError
 from backend.settings import settings_from
 from backend.web.express import Express

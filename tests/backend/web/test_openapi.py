@@ -22,7 +22,7 @@ from sqlalchemy import insert
 
 from backend.app import create_app
 from backend.db.clock import now_ms
-from backend.db.models import WaitingRoom
+from backend.db.tables.events import WaitingRoom
 from backend.wiring import Services
 from tests.support.buyer import Buyer, new_key
 from tests.support.embedded import embedded_shop

@@ -4,7 +4,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from backend.db.models import Order, Stock
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Order
 from backend.sales.expiry import expire_holds
 from backend.wiring import Services
 from tests.support.buyer import ORDERS, Buyer, new_key, opens, problem

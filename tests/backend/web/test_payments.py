@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
-from backend.db.models import Order, Outbox, Payment, Ticket
+from backend.db.tables.orders import Order, Outbox, Payment, Ticket
 from backend.sales.expiry import expire_holds
 from backend.sales.ledger import check_ledger
 from backend.sales.payments import interface, outbox, reconcile, sandbox

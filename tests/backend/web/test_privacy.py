@@ -19,8 +19,8 @@ from sqlalchemy.engine import make_url
 
 from backend.app import create_app
 from backend.chain.batcher import close_batches
-from backend.db.models import Order, Outbox
-from backend.db.privacy import OrderConsent, Person, PersonalField, RecoveryCode
+from backend.db.tables.orders import Order, Outbox
+from backend.db.tables.privacy import OrderConsent, Person, PersonalField, RecoveryCode
 from backend.desk.audit import Head, verify
 from backend.errors import Refused
 from backend.logs import configure_logs

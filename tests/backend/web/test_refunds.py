@@ -12,8 +12,11 @@ from sqlalchemy import Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from backend.db.clock import now_ms
-from backend.db.models import Event, GateRecord, LedgerEntry, Order, Outbox, Payment, Stock, Ticket, Token
-from backend.db.privacy import Person
+from backend.db.tables.chain import Token
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Event, Stock
+from backend.db.tables.orders import LedgerEntry, Order, Outbox, Payment, Ticket
+from backend.db.tables.privacy import Person
 from backend.errors import refuse
 from backend.privacy.contacts import Contact, keep_contact
 from backend.sales import calling_off, refunds

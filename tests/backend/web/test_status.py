@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
-from backend.db.models import Chain, ChainJob, Diagnosis
+from backend.db.tables.chain import Chain, ChainJob, Diagnosis
 from backend.ops.disk import FULL_DISK_BYTES, LOW_DISK_BYTES
 from backend.wiring import Services
 from tests.support.buyer import Buyer

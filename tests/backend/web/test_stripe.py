@@ -18,8 +18,9 @@ from sqlalchemy import select, update
 from werkzeug.serving import make_server
 
 from backend.app import create_app
-from backend.db.models import Order, Outbox, Stock
-from backend.db.payments import FailedRefund
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import Order, Outbox
+from backend.db.tables.payments import FailedRefund
 from backend.sales.expiry import expire_holds
 from backend.sales.ledger import balances
 from backend.sales.payments import outbox

@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from backend.app import create_app
-from backend.db.models import LedgerEntry, Order, Payment, Stock
+from backend.db.tables.events import Stock
+from backend.db.tables.orders import LedgerEntry, Order, Payment
 from backend.ops.check import check_rows
 from backend.sales.charge_backs import undecided_disputes
 from backend.sales.payments import reconcile

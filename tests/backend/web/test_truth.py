@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, insert, select, text
 
 from backend.app import create_app
-from backend.db.models import Diagnosis, Incident
+from backend.db.tables.chain import Diagnosis
+from backend.db.tables.telling import Incident
 from backend.ops.watch import Watcher
 from backend.sales.till import trouble
 from backend.settings import settings_from

@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from backend.db.models import Event, Order
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order
 from backend.sales.expiry import expire_holds
 from backend.sales.waiting_list import offer_returned
 from backend.wiring import Services

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from backend.app import create_app
 from backend.db.clock import now_ms
-from backend.db.models import Event, WaitingRoom
+from backend.db.tables.events import Event, WaitingRoom
 from backend.domain.event_file import parse_event_file
 from backend.errors import Refused
 from backend.waiting_room.desk import Desk

@@ -8,7 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from backend.db.models import Event, Order, Payment, Refund, Ticket
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Order, Payment, Refund, Ticket
 from backend.sales.calling_off import give_back_cancelled
 from backend.sales.payments.outbox import run_due
 from backend.sales.refunds import refunds_of

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from backend.app import create_app
 from backend.db.clock import now_ms
-from backend.db.desk import DeskAccount
+from backend.db.tables.desk import DeskAccount
 from backend.desk.roles import PERMISSIONS, ROLES, may
 from backend.desk.sessions import IDLE_SECONDS
 from backend.desk.throttle import FREE_ATTEMPTS

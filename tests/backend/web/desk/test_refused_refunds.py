@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from backend.db.models import Event
-from backend.db.models import Payment as PaymentRow
-from backend.db.payments import FailedRefund
+from backend.db.tables.events import Event
+from backend.db.tables.orders import Payment as PaymentRow
+from backend.db.tables.payments import FailedRefund
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments.outbox import run_due
 from backend.wiring import Services

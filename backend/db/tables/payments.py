@@ -1,11 +1,11 @@
-"""Tables of payments beside the till's own (backend.db.models): refunds that a provider would not send."""
+"""Of payments, beside the till's own (orders): refunds that a provider would not send."""
 
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.models import Base
+from backend.db.tables.base import Base
 from backend.db.types import Millis
 
 

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, Text, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.clock import now_ms
-from backend.db.models import Base, Platform
+from backend.db.tables.base import Base
+from backend.db.tables.events import Platform
 from backend.db.types import Millis
 
 BACKUP, DRILL = "backup", "drill"

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.models import Base, Platform
+from backend.db.tables.base import Base
+from backend.db.tables.events import Platform
 from backend.db.types import Millis
 from backend.errors import refuse
 from backend.i18n import gettext as _

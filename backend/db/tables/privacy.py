@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.models import Base
+from backend.db.tables.base import Base
 from backend.db.types import Hash32, Millis
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.models import Base
+from backend.db.tables.base import Base
 from backend.db.types import Millis
 
 MINTS = "mints"
