@@ -28,6 +28,7 @@ FAULTS = {  # what is read -> the alert that somebody must get
     "database without room": (replace(WELL, unwritable="storage_full", unwritable_ms=NOW), "DatabaseTakesNothing"),
     "database read-only": (replace(WELL, unwritable="read_only", unwritable_ms=NOW), "DatabaseTakesNothing"),
     "database unreachable for tills": (replace(WELL, unwritable="unreachable", unwritable_ms=NOW), "ShopDown"),
+    "restored and not reconciled": (replace(WELL, restored_ms=LONG_AGO), "ShopDown"),
     "standby stalled": (replace(WELL, commits_wait_ms=LONG_AGO), "StandbyStalled"),
     "payments late": (replace(WELL, payments_late=6, payments_late_since_ms=LONG_AGO), "PaymentsLate"),
     "other amounts": (replace(WELL, payments_different=1, payments_different_ms=NOW), "AmountsDifferent"),
