@@ -224,11 +224,13 @@ def test_without_the_lock_the_database_itself_refuses_to_oversell(
 
 
 def take_out_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    both_have_read = threading.Barrier(2)
+    """And let two tills decide from the same rows: their first batches, which may be small, and their second."""
+    both_have_read, meetings = threading.Barrier(2), iter(range(4))  # of two batches, with two tills
 
     def decide_together(*facts: Any) -> Decision:
-        with suppress(threading.BrokenBarrierError):
-            both_have_read.wait(0.5)
+        if next(meetings, None) is not None:
+            with suppress(threading.BrokenBarrierError):
+                both_have_read.wait(3)
         return decide(*facts)
 
     monkeypatch.setitem(reading._LOCK, "postgresql", reading._LOCK["sqlite"])  # the same, without FOR UPDATE
