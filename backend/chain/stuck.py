@@ -59,13 +59,13 @@ def _not_taken(connection: Connection, now: int, not_before: int) -> Stuck | Non
 
 def _not_mined(connection: Connection, now: int, block_ms: int, not_before: int) -> Stuck | None:
     """A node has a transaction, and for long none of ours got into a block."""
-    waiting = select(func.min(ChainJob.changed_ms)).where(ChainJob.state == "sent")
-    done = select(func.max(ChainJob.changed_ms)).where(ChainJob.state.in_(DONE))
-    oldest = connection.scalar(waiting)
-    if oldest is None:
+    latest = now - max(NO_BLOCK_MS, NO_BLOCK_BLOCKS * block_ms)
+    oldest = connection.scalar(select(func.min(ChainJob.changed_ms)).where(ChainJob.state == "sent"))
+    if oldest is None or max(oldest, not_before) >= latest:
         return None
+    done = select(func.max(ChainJob.changed_ms)).where(ChainJob.state.in_(DONE))
     since = max(oldest, connection.scalar(done) or 0, not_before)
-    return Stuck("stuck", since) if now - since > max(NO_BLOCK_MS, NO_BLOCK_BLOCKS * block_ms) else None
+    return Stuck("stuck", since) if since < latest else None
 
 
 def _not_allowed(connection: Connection) -> Stuck | None:
