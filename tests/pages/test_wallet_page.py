@@ -7,12 +7,14 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from credential.body import Body
 from credential.codes import Answer, CompactCode, FullCode
 from credential.ids import token_id
 from credential.signing import public_key_of
 from tests.pages.conftest import Phone
 from tests.pages.gate_page import small_phone, under_plain_http
 from tests.pages.gate_world import ISSUER, TAG
+from tests.pages.phones import await_on
 from tests.pages.wallet_page import WalletPage
 from tests.pages.wallet_world import Sold, WalletWorld, other_device
 
@@ -211,15 +213,23 @@ def test_a_postponed_events_tickets_are_renewed_with_the_key_they_have(wallet: W
         assert time.monotonic() < deadline, "not asked for"
         wallet.page.wait_for_timeout(50)
     assert (wallet.world.tickets[0].device_key, wallet.world.tickets[0].binding_number) == (key, 1)
-    wallet.page.reload()
-    wallet.await_states("shown", 3)
-    wallet.show()
-    wallet.page.get_by_role("button", name="Show full code").click()
-    wallet.await_kind("full")
-    full = wallet.code
-    assert isinstance(full, FullCode)
-    assert full.credential.body.serial == 2, "asked for once, and kept"
-    assert full.credential.body.not_before > time.time() + 29 * 24 * 3600
+    seen: list[Body] = []
+
+    def is_kept() -> bool:
+        """The page may have been left before it had written down what it was answered: then it asks again."""
+        wallet.page.reload()
+        wallet.await_states("shown", 3)
+        wallet.show()
+        wallet.page.get_by_role("button", name="Show full code").click()
+        wallet.await_kind("full")
+        full = wallet.code
+        assert isinstance(full, FullCode)
+        seen.append(full.credential.body)
+        return seen[-1].serial == 2
+
+    await_on(wallet.page, is_kept, "the new credential on the screen")
+    assert seen[-1].not_before > time.time() + 29 * 24 * 3600
+    assert [one.serial for one in wallet.world.tickets] == [2, 2, 2], "asked again, given the same"
 
 
 def test_refunded_ticket_shows_no_code(wallet: WalletPage) -> None:
