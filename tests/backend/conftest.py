@@ -8,13 +8,14 @@ import pytest
 from backend.i18n import set_language
 from backend.settings import settings_from
 from backend.wiring import Services, wire
+from tests.support.patience import patient
 
 
 @pytest.fixture
 def services(database_url: str, tmp_path: Path) -> Iterator[Services]:
     """Everything wired, on SQLite and on PostgreSQL."""
     settings = settings_from({"TRUESTUB_DATA_DIR": str(tmp_path / "data"), "TRUESTUB_DATABASE_URL": database_url})
-    services = wire(settings)
+    services = patient(wire(settings))
     yield services
     services.close()
 

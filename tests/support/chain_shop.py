@@ -28,6 +28,7 @@ from tests.support.buyer import Buyer, new_key, opens
 from tests.support.chain_node import ChainNode
 from tests.support.checker import check_sales
 from tests.support.installation import wait_until
+from tests.support.patience import patient
 from tests.support.shop import put_on_sale
 
 PAYER, OTHER = ACCOUNTS[5][0], ACCOUNTS[6][0]
@@ -133,7 +134,7 @@ def open_chain_shop(folder: Path, url: str) -> Iterator[Till]:
             "TRUESTUB_CHAIN_TOKENS": f"EUR=native:{WEI_PER_CENT}",
         }
     )
-    services = wire(settings)
+    services = patient(wire(settings))
     upgrade(services.engine)
     try:
         event_id = put_on_sale(services.engine, floor=60)

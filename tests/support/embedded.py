@@ -8,6 +8,7 @@ from backend.db.engine import make_engine
 from backend.db.migrate import upgrade
 from backend.settings import settings_from
 from backend.wiring import Services, wire
+from tests.support.patience import patient
 from tests.support.shop import put_on_sale
 
 
@@ -18,7 +19,8 @@ def embedded_shop(folder: Path, floor: int) -> Iterator[Services]:
     engine = make_engine(url)
     upgrade(engine)
     engine.dispose()
-    made = wire(settings_from({"TRUESTUB_DATA_DIR": str(folder / "data"), "TRUESTUB_DATABASE_URL": url}))
+    settings = settings_from({"TRUESTUB_DATA_DIR": str(folder / "data"), "TRUESTUB_DATABASE_URL": url})
+    made = patient(wire(settings))
     put_on_sale(made.engine, floor=floor)
     yield made
     made.close()

@@ -17,6 +17,7 @@ from backend.wiring import Services, wire
 from tests.support.buyer import Buyer, new_key, opens
 from tests.support.checker import check_sales
 from tests.support.localstripe import KEY, WEBHOOK_SECRET, LocalStripe, signed
+from tests.support.patience import patient
 from tests.support.shop import put_on_sale
 
 NOTIFY = "/payments/stripe/notify"
@@ -35,7 +36,7 @@ def with_stripe(database_url: str, data: Path, bank: LocalStripe) -> Services:
             "TRUESTUB_STRIPE_PAGES": bank.url,
         }
     )
-    services = wire(settings)
+    services = patient(wire(settings))
     put_on_sale(services.engine)
     with services.engine.begin() as connection:
         connection.execute(update(Event).values(refund_until_ms=Event.doors_ms, refund_keep_bps=0))

@@ -20,6 +20,7 @@ from backend.notices.sending import Sending
 from backend.notices.subscribers import Book
 from backend.settings import settings_from
 from backend.wiring import Services, wire
+from tests.support.patience import patient
 from tests.support.postgres import free_port
 from tests.support.shop import put_on_sale
 
@@ -93,17 +94,16 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture
 def services(database_url: str, tmp_path: Path, post: Post) -> Iterator[Services]:
-    services = wire(
-        settings_from(
-            {
-                "TRUESTUB_DATA_DIR": str(tmp_path / "data"),
-                "TRUESTUB_DATABASE_URL": database_url,
-                "TRUESTUB_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
-                "TRUESTUB_MAIL_FROM": "tickets@example.org",
-                "TRUESTUB_PUBLIC_URL": "http://shop.example",
-            }
-        )
+    settings = settings_from(
+        {
+            "TRUESTUB_DATA_DIR": str(tmp_path / "data"),
+            "TRUESTUB_DATABASE_URL": database_url,
+            "TRUESTUB_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
+            "TRUESTUB_MAIL_FROM": "tickets@example.org",
+            "TRUESTUB_PUBLIC_URL": "http://shop.example",
+        }
     )
+    services = patient(wire(settings))
     put_on_sale(services.engine)
     yield services
     services.close()
