@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"[!-~]+")  # no blank, no control character; other letter
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _SENDER = re.compile(r"([^<>@]*<[^\s<>@/:]+@[^\s<>@/:]+>|[^\s<>@/:]+@[^\s<>@/:]+)")
 _SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9]*://[!-~]+")
-_KILL_AT = re.compile(r"([a-z_]+\.[a-z_]+(:[1-9][0-9]{0,8})?)?")
+_KILL_AT = re.compile(r"([a-z_]+\.[a-z_]+(:[1-9][0-9]{0,8}(:stop)?)?)?")
 _TOKEN = re.compile(r"(?P<currency>[A-Z]{3})=(?:native|0x(?P<address>[0-9a-fA-F]{40})):(?P<units>[0-9]{1,20})")
 
 Network = IPv4Network | IPv6Network

@@ -52,6 +52,7 @@ RUNBOOK_OF = {  # by the row of the fault table
     "node: two endpoints that disagree": "endpoints-disagree",
     "node: hanging until a backlog takes half a minute to drain": "node-hanging",
     "ours: two relayers, the lease holder stopped and woken": "two-relayers",
+    "ours: worker stopped in the middle of a write, and woken": "process-stopped",
     "ours: signer dead": "signer-dead",
     "ours: disk full (warned of before)": "disk-full",
     "ours: clock an hour ahead, then an hour behind": "clock-jumped",

@@ -58,7 +58,7 @@ ABSURD: dict[str, tuple[str, ...]] = {
     "TERMS_VERSION": ("", " ", "x" * 21),
     "KEEP_PERSONAL_DAYS": (*NOT_A_NUMBER, "0"),
     "ENVIRONMENT": ("", "abc", "Production"),
-    "KILL_AT": ("abc", "-1", "1e999", "relayer.sent:", "relayer.sent:x", "relayer.sent:0"),
+    "KILL_AT": ("abc", "-1", "1e999", "relayer.sent:", "relayer.sent:x", "relayer.sent:0", "relayer.sent:1:go"),
 }
 
 
@@ -96,6 +96,7 @@ def test_an_absurd_value_is_refused_by_its_settings_name_and_not_repeated(name: 
         ("ALERT_URLS", "mailto://user:pass@example.org, json://127.0.0.1:9/x"),
         ("METRICS_TOKEN", "0123456789abcdef"),
         ("KILL_AT", "relayer.sent:3"),
+        ("KILL_AT", "relayer.sent:3:stop"),
     ],
 )
 def test_what_the_guides_name_is_taken(name: str, value: str) -> None:

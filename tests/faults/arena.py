@@ -1,10 +1,9 @@
 """A platform to be broken: real processes, buyers over HTTP, and what must hold afterwards."""
 
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from backend.db.tables.orders import Ticket
 from backend.notices.kept import KEPT_FILE
 from backend.ops.estimate import FEW_SECONDS
 from backend.wiring import BANK_FILE
-from tests.faults import history
+from tests.faults import history, holds
 from tests.faults.load import Crowd, Reader, Subscriber
 from tests.support import processes
 from tests.support.bad_proxy import BadProxy
@@ -40,6 +39,7 @@ GIVE_UP_SECONDS = 120  # on either, so that a late one is told with its time
 DISK_MIB = 512  # of the data folder's own file system; above what counts as low
 START_SECONDS = 300  # until a process of ours answers
 PATIENCE_SECONDS = 600  # of a buyer
+PAUSE_SECONDS = 120  # until a process was stopped that holds nothing
 ISSUER = "0x" + RelayerKey(DEVELOPMENT_KEYS["issuer"]).address.hex()
 ARGUMENTS = {"signer": ("signer", "run"), "web": ("web",), "work": ("work",)}
 
@@ -67,6 +67,7 @@ class Arena:
         url = self.pair.url(self.pair.primary.create_database().rpartition("/")[2]) if self.pair else ""
         self.platform = Installation(folder, url)
         self.data = folder / "platform"
+        self.bank = self.data / BANK_FILE
         self._mount()
         self.proxy, self.subscriber = BadProxy(self.platform.node_url), Subscriber()
         self.platform.environ["TRUESTUB_NODE_URLS"] = self.proxy.url
@@ -120,23 +121,17 @@ class Arena:
             self.start_process(name)
 
     def pause_process(self, name: str) -> None:
-        """SIGSTOP for a process and all it started; not in the middle of a write, where it would hold SQLite's lock."""
-        processes.stop(self.platform.processes[name].pid)
-        while not self._takes_writes():
-            self.wake_process(name)
-            time.sleep(0.1)
-            processes.stop(self.platform.processes[name].pid)
+        """SIGSTOP for a process and all it started; one of ours holds nothing then that others wait for.
 
-    def _takes_writes(self) -> bool:
-        """Whether somebody else may write: always on PostgreSQL, where no lock is the only one."""
-        if self.pair:
-            return True
-        with closing(sqlite3.connect(self.platform.database_url.removeprefix("sqlite:///"), timeout=1)) as file:
-            try:
-                file.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-        return True
+        What one gets who is stopped in the middle of a write is a row of its own.
+        """
+        deadline = time.monotonic() + PAUSE_SECONDS
+        processes.stop(self.platform.processes[name].pid)
+        while name in ARGUMENTS and (held := holds.held(self.engine, self.bank)):
+            assert time.monotonic() < deadline, f"{name} holds {held} whenever it is stopped"
+            self.wake_process(name)
+            time.sleep(0.1)  # to another moment
+            processes.stop(self.platform.processes[name].pid)
 
     def wake_process(self, name: str) -> None:
         processes.wake(self.platform.processes[name].pid)
@@ -283,20 +278,21 @@ class Arena:
             seen.closed_s = time.monotonic() - ended
             assert (seen.opened_s or 0) <= SHOWN_SECONDS, f"shown after {seen.opened_s} s"
             assert (seen.told_s or 0) <= TOLD_SECONDS, f"a subscriber was told after {seen.told_s} s"
+        wait_until(partial(self._all_closed, before), "every incident to close", SETTLE_SECONDS)
         written = history.incidents_after(self.engine, before)
         seen.incident = ", ".join(dict.fromkeys(f"{one.component} ({one.cause})" for one in written))
         assert written or not opens, "no incident was written"
-        assert all(one.closed_ms is not None for one in written)
         self._read_reports([one.id for one in written])
         self.check()
         seen.checked = True
 
+    def _all_closed(self, before: int) -> bool:
+        return all(one.closed_ms is not None for one in history.incidents_after(self.engine, before))
+
     def check(self) -> None:
         """The promises, from outside."""
         self.settle()
-        found = history.problems(
-            self.engine, self.platform.node_url, self.data / BANK_FILE, self.acknowledged, self.given
-        )
+        found = history.problems(self.engine, self.platform.node_url, self.bank, self.acknowledged, self.given)
         assert found == [], found
 
     def _break(

@@ -11,7 +11,7 @@ import pytest
 
 from backend.chain.node import BLOCK_GAS_LIMIT
 from backend.domain.batching import mint_gas
-from tests.faults.arena import ISSUER, Arena, Seen
+from tests.faults.arena import ISSUER, SETTLE_SECONDS, Arena, Seen
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import deploy_anew
 from tests.support.installation import wait_until
@@ -259,7 +259,7 @@ def sell_until_sent(arena: Arena, seen: Seen) -> None:
     before = arena.jobs("sent")
     arena.sell(2)
     seen.sold += 2
-    wait_until(lambda: arena.jobs("sent") > before, "the mint to be sent", 60)
+    wait_until(lambda: arena.jobs("sent") > before, "the mint to be sent", SETTLE_SECONDS)
 
 
 @pytest.mark.faults(

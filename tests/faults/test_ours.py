@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.faults.arena import SLUG, Arena, Seen
+from tests.faults import holds
+from tests.faults.arena import SETTLE_SECONDS, SLUG, START_SECONDS, Arena, Seen
+from tests.support import processes
 from tests.support.installation import wait_until
 
 LOW_MIB, HOUR_SECONDS = 100, 3600
@@ -24,13 +27,51 @@ def test_two_relayers(arena: Arena, seen: Seen) -> None:
         arena.platform.start("work-two", "work")
 
     def end() -> None:
-        wait_until(arena.minted, "the second worker to mint", 120)
+        wait_until(arena.minted, "the second worker to mint", SETTLE_SECONDS)
         arena.wake_process("work")
 
     try:
         arena.row(seen, begin, end, opens=None)
     finally:
         arena.platform.kill("work-two")
+
+
+@pytest.mark.faults(
+    row="ours: worker stopped in the middle of a write, and woken",
+    short="tests/backend/web/test_app.py::test_while_somebody_holds_sqlites_only_lock_buyers_are_asked_to_come_back",
+)
+def test_stopped_in_a_write(arena: Arena, seen: Seen) -> None:
+    """On SQLite it holds the only write lock: buyers are told so with a 503. On PostgreSQL they buy on."""
+    key = {"Idempotency-Key": uuid4().hex}
+
+    def begin() -> None:
+        arena.platform.kill("work")
+        armed = arena.platform.start("work", kill_at="batcher.written:1:stop")
+        seen.sold += 1
+        arena.sell(1, codes=False)
+        wait_until(lambda: processes.stands(armed.pid), "the worker to stand in the middle of its write", START_SECONDS)
+        assert holds.held(arena.engine, arena.bank), "others wait for what it holds"
+
+    def meanwhile() -> None:
+        answer = _order(arena, key)
+        if arena.pair is not None:
+            assert answer.status_code == 201, answer.text
+            return
+        assert (answer.status_code, answer.json()["code"]) in {
+            (503, "answer_unknown"),
+            (503, "too_busy"),
+            (503, "database_unreachable"),
+        }, answer.text
+        assert int(answer.headers["Retry-After"]) > 0
+        assert len(answer.json()["detail"].split()) > 5, "a sentence"
+        shown = httpx.get(f"{arena.platform.url}/api/v1/events/{SLUG}", timeout=10)
+        assert shown.status_code == 200, "what only reads goes on"
+
+    def end() -> None:
+        arena.wake_process("work")
+
+    arena.row(seen, begin, end, opens=None, sells=False, crowd=True, meanwhile=meanwhile)
+    assert _order(arena, key).status_code == 201, "the same request with the same key has its order now"
 
 
 @pytest.mark.faults(
@@ -64,12 +105,7 @@ def test_disk_full(arena: Arena, seen: Seen) -> None:
         _fill(filler, leave=0)
 
     def meanwhile() -> None:
-        answer = httpx.post(
-            f"{arena.platform.url}/api/v1/events/{SLUG}/orders",
-            json={"lines": [{"class": "standing", "quantity": 1}]},
-            headers=KEY,
-            timeout=30,
-        )
+        answer = _order(arena, KEY)
         assert answer.status_code in (201, 503), answer.text
         assert answer.status_code == 201 or (answer.json()["code"] == "storage_full" and answer.headers["Retry-After"])
         wait_until(lambda: any("full" in one for one in causes()), "the full disk to be told")
@@ -102,11 +138,11 @@ def test_clock_jumps(arena: Arena, seen: Seen) -> None:
         arena.sell(2)
         jump(HOUR_SECONDS)
         arena.sell(2, codes=False)
-        wait_until(arena.minted, "minting with a clock that is ahead", 120)
+        wait_until(arena.minted, "minting with a clock that is ahead", SETTLE_SECONDS)
         arena.sell(2, codes=False)
         jump(-HOUR_SECONDS)
         arena.sell(2, codes=False)
-        wait_until(arena.minted, "minting with a clock that is behind", 120)
+        wait_until(arena.minted, "minting with a clock that is behind", SETTLE_SECONDS)
         seen.sold += 8
 
     def end() -> None:
@@ -115,6 +151,15 @@ def test_clock_jumps(arena: Arena, seen: Seen) -> None:
         arena.restart_processes(**dict.fromkeys(names))
 
     arena.row(seen, begin, end, opens=None, codes=False)
+
+
+def _order(arena: Arena, key: dict[str, str]) -> httpx.Response:
+    return httpx.post(
+        f"{arena.platform.url}/api/v1/events/{SLUG}/orders",
+        json={"lines": [{"class": "standing", "quantity": 1}]},
+        headers=key,
+        timeout=30,
+    )
 
 
 def _fill(filler: Path, leave: int) -> None:

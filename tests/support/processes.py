@@ -34,6 +34,11 @@ def stop(pid: int) -> None:
         time.sleep(0.001)
 
 
+def stands(pid: int) -> bool:
+    """Whether it was stopped, by whomever, and no thread of it runs any more."""
+    return _stands(pid) and bool(family(pid))
+
+
 def wake(pid: int) -> None:
     """SIGCONT, after `stop`."""
     _send(family(pid), signal.SIGCONT)

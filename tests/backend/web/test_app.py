@@ -131,6 +131,29 @@ def test_a_full_disk_is_said_and_loses_nothing(
     assert check_sales(services.engine).problems == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_while_somebody_holds_sqlites_only_lock_buyers_are_asked_to_come_back(
+    buyer: Buyer, client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process does that was stopped in the middle of a write: nothing is lost, and the same key gets its order."""
+    monkeypatch.setattr("backend.sales.till.till.ANSWER_SECONDS", 0.2)
+    first = buyer.held()
+    with services.engine.begin() as connection:
+        connection.execute(text("UPDATE stock SET capacity = capacity"))
+        answer = buyer.order(key="the-very-same-key-2")
+        assert problem(answer) == (503, "answer_unknown")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "same request again, with the same key" in answer.get_json()["detail"]
+        assert client.get("/api/v1/events/gig").status_code == 200, "what only reads goes on"
+        assert buyer.look(first)["state"] == "held"
+    monkeypatch.undo()
+    order = buyer.order(key="the-very-same-key-2")
+    assert order.status_code == 201
+    assert buyer.order(key="the-very-same-key-2").get_json() == order.get_json()
+    assert buyer.pay(first).status_code == 200
+    assert check_sales(services.engine).problems == []
+
+
 def test_a_database_killed_under_way_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL of PostgreSQL: while it is away a 503 with Retry-After, after its restart the same key gets its order."""
     monkeypatch.setattr("backend.sales.till.till.RETRY_SECONDS", 0.5)
