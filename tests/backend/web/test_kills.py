@@ -27,6 +27,8 @@ BOUNDARIES = [
     *(("till.decided", 3, 2), ("till.written", 3, 2), ("till.committed", 3, 1)),
     *(("pay.started", 1, 2), ("pay.charged", 1, 2)),
 ]
+# Where the database decides what is there after the kill; the others are tried on SQLite.
+COMMITS = {"till.written", "till.committed", "pay.charged"}
 
 
 @pytest.fixture
@@ -51,7 +53,8 @@ class Web:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self.boundaries = list(BOUNDARIES)
+        embedded = installation.database_url.startswith("sqlite")
+        self.boundaries = [one for one in BOUNDARIES if embedded or one[0] in COMMITS]
         self.kills = 0
         self._killed: tuple[str, int, int] | None = None
 
@@ -114,9 +117,10 @@ def test_killed_at_each_boundary_of_a_sale_nothing_is_lost_or_doubled(
 ) -> None:
     """Each kill is a real SIGKILL of the process that serves; every sale is cut short once."""
     web = Web(installation)
+    kills = len(web.boundaries)
     web.start()
     bought: set[UUID] = set()
-    while web.kills < len(BOUNDARIES):
-        assert len(bought) <= len(BOUNDARIES)
+    while web.kills < kills:
+        assert len(bought) <= kills
         bought.add(buy(web))
     nothing_lost_or_doubled(installation, engine, bought)
