@@ -40,9 +40,15 @@ _Found = tuple[Readings, Sequence[Row[Any]], Sequence[Row[Any]]]
 
 
 def status_now(
-    engine: Engine, signer_socket: Path, data_dir: Path, *, met: Met = None, ask: Ask[_Found] = lambda look: look()
+    engine: Engine,
+    signer_socket: Path,
+    data_dir: Path,
+    *,
+    met: Met = None,
+    sold: bool = False,
+    ask: Ask[_Found] = lambda look: look(),
 ) -> dict[str, Any]:
-    """The status; also when the database is away."""
+    """The status; also when the database is away, which it is not, only slow, where tills have just `sold`."""
     free = free_bytes(data_dir)
 
     def look() -> _Found:
@@ -56,14 +62,20 @@ def status_now(
     except Exception as error:
         if failure_of(error) is None:
             raise
-        return _told(_last_known(signer_socket, data_dir, free), [], [])
+        return _told(_last_known(signer_socket, data_dir, free, sold=sold), [], [])
     return _told(_with_trouble(readings, met, data_dir), rows, notes)
 
 
 def readings_now(
-    engine: Engine, signer_socket: Path, data_dir: Path, *, met: Met = None, ask: Ask[Readings] = lambda look: look()
+    engine: Engine,
+    signer_socket: Path,
+    data_dir: Path,
+    *,
+    met: Met = None,
+    sold: bool = False,
+    ask: Ask[Readings] = lambda look: look(),
 ) -> Readings:
-    """The readings; the last known ones when the database is away."""
+    """The readings; the last known ones when the database is away or too slow."""
     free = free_bytes(data_dir)
 
     def look() -> Readings:
@@ -75,7 +87,7 @@ def readings_now(
     except Exception as error:
         if failure_of(error) is None:
             raise
-        return _last_known(signer_socket, data_dir, free)
+        return _last_known(signer_socket, data_dir, free, sold=sold)
 
 
 def history_now(engine: Engine) -> list[dict[str, Any]]:
@@ -166,13 +178,13 @@ def _component(one: Health) -> dict[str, Any]:
     }
 
 
-def _last_known(signer_socket: Path, data_dir: Path, free: int | None) -> Readings:
-    known = kept(data_dir) or Readings(at_ms=0)
+def _last_known(signer_socket: Path, data_dir: Path, free: int | None, *, sold: bool) -> Readings:
+    known, now_ms = kept(data_dir), round(time.time() * 1000)
     return dataclasses.replace(
-        known,
+        known or Readings(at_ms=now_ms if sold else 0),
         signer_answers=signer_answers(signer_socket),
         free_bytes=free,
-        database_away_ms=known.at_ms or round(time.time() * 1000),
+        database_away_ms=None if sold else known.at_ms if known else now_ms,
     )
 
 

@@ -12,17 +12,17 @@ from backend.wiring import Services
 
 def status_seen(parts: Services) -> dict[str, Any]:
     """The status."""
-    settings = parts.settings
+    settings, trouble, ask = parts.settings, parts.tills.trouble, parts.glance.ask
     return status_now(
-        parts.engine, settings.signer_socket, settings.data_dir, met=parts.tills.trouble.now, ask=parts.glance.ask
+        parts.engine, settings.signer_socket, settings.data_dir, met=trouble.now, sold=trouble.sold_lately, ask=ask
     )
 
 
 def readings_seen(parts: Services) -> Readings:
     """What it is judged by."""
-    settings = parts.settings
+    settings, trouble, ask = parts.settings, parts.tills.trouble, parts.glance.ask
     return readings_now(
-        parts.engine, settings.signer_socket, settings.data_dir, met=parts.tills.trouble.now, ask=parts.glance.ask
+        parts.engine, settings.signer_socket, settings.data_dir, met=trouble.now, sold=trouble.sold_lately, ask=ask
     )
 
 

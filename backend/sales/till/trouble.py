@@ -6,6 +6,7 @@ from collections.abc import Callable
 from backend.db.failures import Failure
 
 PAST_SECONDS = 15.0  # a failure that nobody has met again for so long is past
+LATELY_SECONDS = 2.0  # a database that took a batch since then is not silent, however long others wait for it
 
 
 class Trouble:
@@ -14,6 +15,7 @@ class Trouble:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._met: tuple[Failure, float, float] | None = None  # what, first and last met (Unix seconds)
+        self._passed = 0.0  # Unix seconds
 
     def meet(self, failure: Failure) -> None:
         """A batch was refused for it."""
@@ -22,7 +24,12 @@ class Trouble:
 
     def passed(self) -> None:
         """A batch was committed."""
-        self._met = None
+        self._met, self._passed = None, self._clock()
+
+    @property
+    def sold_lately(self) -> bool:
+        """The database took a batch a moment ago."""
+        return abs(self._clock() - self._passed) < LATELY_SECONDS
 
     @property
     def now(self) -> tuple[Failure, int] | None:

@@ -9,6 +9,7 @@ from backend.ops.health import STALLED_COMMIT_MS, WORKER_GONE_MS
 from backend.ops.incidents import Memory, Trouble, step
 from backend.ops.readings import SIGNER_SECONDS
 from backend.ops.watch import LEASE_SECONDS, LOOK_SECONDS
+from backend.sales.till.trouble import LATELY_SECONDS
 from backend.web.pages.status import REMEMBER_SECONDS
 
 BANNER_SECONDS = 10.0
@@ -17,7 +18,7 @@ ENDPOINTS = 2  # that all hang, each until its deadline
 NOTICED = {  # how long at most until what the status is judged by tells of the fault
     "every endpoint hangs": CHAIN_SECONDS + ENDPOINTS * DEADLINE_SECONDS,
     "the signer is dead": SIGNER_SECONDS,
-    "the database hangs": GLANCE_SECONDS,
+    "the database hangs": GLANCE_SECONDS + LATELY_SECONDS,
     "no worker is left": LEASE_SECONDS + WORKER_GONE_MS / 1000,
     "the synchronous standby hangs": LOOK_SECONDS + STALLED_COMMIT_MS / 1000,
 }

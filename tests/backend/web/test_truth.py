@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy.exc import TimeoutError as Silent
 
 from backend.app import create_app
 from backend.db.tables.chain import Diagnosis
@@ -142,6 +143,22 @@ def test_a_silent_database_hangs_no_probe_and_no_status(
         postgres.wake()
     assert client.get("/api/v1/events").status_code == 200
     services.close()
+
+
+def test_a_slow_look_is_not_taken_for_a_dead_database_while_tills_sell(
+    services: Services, client: FlaskClient, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_look: object) -> None:
+        raise Silent("no answer in a second")
+
+    monkeypatch.setattr(services.glance, "ask", slow)
+    assert client.get("/status").get_json()["components"][0]["cause"] == "database"
+    buyer.held()
+    told = client.get("/status").get_json()
+    assert told["components"][0]["state"] == "works"
+    assert "database" not in told["banner"]
+    monkeypatch.setattr(trouble, "LATELY_SECONDS", 0)
+    assert client.get("/status").get_json()["components"][0]["cause"] == "database"
 
 
 @contextmanager
