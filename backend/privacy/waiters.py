@@ -3,14 +3,16 @@
 An offer is an order: the address becomes the order's, so that a code by mail opens it in another browser as well.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, select
 
+from backend.db.engine import read
 from backend.db.tables.events import Event
 from backend.db.tables.orders import Waiter
 from backend.db.tables.privacy import Person, PersonalField
-from backend.privacy.contacts import DAY_MS, MAIL, ORDERS, drop_fields, keep_fields, opened_key
+from backend.privacy.contacts import DAY_MS, MAIL, ORDERS, drop_fields, keep_fields, mail_index, opened_key
 from backend.privacy.sealing import unseal
 
 WAITERS = "waiting_list"
@@ -43,6 +45,33 @@ def hand_to_order(connection: Connection, secret: bytes, waiter_id: UUID, order_
     keep_fields(connection, secret, (ORDERS, str(order_id)), {MAIL: kept[MAIL]}, rows[0].keep_until_ms)
     forget_mail(connection, waiter_id)
     return kept[LANGUAGE]
+
+
+def mails_kept(engine: Engine, secret: bytes, waiter_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The addresses of these places, as far as there are any."""
+    query = (
+        select(PersonalField.row_id, PersonalField.sealed, Person.id, Person.key)
+        .join(Person, Person.id == PersonalField.person_id)
+        .where(PersonalField.table_name == WAITERS, PersonalField.column_name == MAIL)
+        .where(PersonalField.row_id.in_([str(one) for one in waiter_ids]))
+    )
+    with read(engine) as connection:
+        rows = connection.execute(query).all()
+    return {
+        UUID(row.row_id): unseal(opened_key(secret, row.id, row.key), row.sealed, (WAITERS, row.row_id, MAIL)).decode()
+        for row in rows
+    }
+
+
+def waiters_by_mail(engine: Engine, secret: bytes, mail: str) -> list[UUID]:
+    """The places that were taken with this address and have no offer yet."""
+    query = (
+        select(PersonalField.row_id)
+        .join(Person, Person.id == PersonalField.person_id)
+        .where(Person.mail_index == mail_index(secret, mail), PersonalField.table_name == WAITERS)
+    )
+    with read(engine) as connection:
+        return list({UUID(row) for row in connection.scalars(query)})
 
 
 def forget_mail(connection: Connection, waiter_id: UUID) -> None:

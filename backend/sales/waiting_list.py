@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, insert, select, update
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
@@ -20,14 +20,14 @@ from backend.db.tables.events import Event, Stock, TicketClass
 from backend.db.tables.orders import Order, Waiter
 from backend.domain.ids import new_id
 from backend.domain.selling.outcomes import Again, No
-from backend.domain.selling.requests import Hold, Key, LineWanted
+from backend.domain.selling.requests import Hold, Key, LineWanted, Release
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.i18n import language
 from backend.notices.order_outbox import tell_offered
 from backend.privacy.waiters import forget_mail, hand_to_order, keep_mail
 from backend.sales.once import made_before, remember
-from backend.sales.orders import make_key, order_secret
+from backend.sales.orders import make_key, order_secret, release
 from backend.sales.till.reading import lock_event
 from backend.sales.till.till import Tills
 from backend.sales.words import refusal
@@ -108,11 +108,23 @@ def stand(engine: Engine, secret: bytes, waiter_id: UUID, bearer: str) -> Standi
 def leave(engine: Engine, secret: bytes, waiter_id: UUID, bearer: str) -> Standing:
     """Get out of line; an offer that was made stays until its time is over."""
     _open(secret, waiter_id, bearer)
-    with engine.begin() as connection:
-        mine = (Waiter.id == waiter_id) & (Waiter.state == "waiting")
-        if connection.execute(update(Waiter).where(mine).values(state="left")).rowcount:
-            forget_mail(connection, waiter_id)
+    _left(engine, (Waiter.id == waiter_id) & (Waiter.state == "waiting"))
+    with read(engine) as connection:
         return _standing(connection, secret, waiter_id)
+
+
+def take_off(engine: Engine, tills: Tills, event_id: UUID, waiter_id: UUID) -> None:
+    """Take somebody off the list at their own wish; tickets kept for them are free for the next at once.
+
+    Refuses (`not_waiting`) who is not in line any more, `payment_under_way` and `already_paid`.
+    """
+    mine = (Waiter.id == waiter_id) & (Waiter.event_id == event_id)
+    if _left(engine, mine & (Waiter.state == "waiting")):
+        return
+    with read(engine) as connection:
+        order_id = connection.scalar(select(Waiter.order_id).where(mine, Waiter.state == "offered"))
+    if order_id is None or not _released(tills, event_id, order_id) or not _left(engine, mine):
+        raise refuse("not_waiting", _("They are not in line any more; look at the list again"))
 
 
 def offer_returned(engine: Engine, tills: Tills, secret: bytes) -> int:
@@ -159,7 +171,33 @@ def _offer(engine: Engine, tills: Tills, secret: bytes, row: Row[Any]) -> bool:
             spoken = hand_to_order(connection, secret, row.id, held.resource_id)
             if spoken is not None:
                 tell_offered(connection, held.resource_id, spoken)
+            return True
+        gone = connection.scalar(select(Waiter.state).where(Waiter.id == row.id)) == "left"
+    if gone:  # meanwhile: nobody is to wait for what nobody was offered
+        tills.of(row.event_id).ask(Release(held.resource_id))
+    return not gone
+
+
+def _released(tills: Tills, event_id: UUID, order_id: UUID) -> bool:
+    """Whether what was offered is free now; not if its time had run out by itself."""
+    try:
+        release(tills, event_id, order_id)
+    except Refused as refused:
+        if refused.refusal.code != "hold_expired":
+            raise
+        return False
     return True
+
+
+def _left(engine: Engine, theirs: ColumnElement[bool]) -> bool:
+    """Note that they left, and forget their address; whether there was anybody to leave."""
+    with engine.begin() as connection:
+        here = theirs & Waiter.state.in_(("waiting", "offered"))
+        waiter_id = connection.scalar(select(Waiter.id).where(here).with_for_update())
+        if waiter_id is None or not connection.execute(update(Waiter).where(here).values(state="left")).rowcount:
+            return False
+        forget_mail(connection, waiter_id)
+        return True
 
 
 def _note_ends(connection: Connection) -> None:

@@ -18,12 +18,26 @@ from backend.web.desk import (
     people,
     postponing,
     sign_in,
+    waiting_list,
 )
 from backend.web.desk.guard import guard
 from backend.web.desk.words import ACTION_WORDS, REASON_WORDS, ROLE_WORDS, WAY_WORDS
 
 bp = APIBlueprint("desk", __name__, url_prefix="/desk", template_folder="../templates", enable_openapi=False)
-for views in (sign_in, events, codes, postponing, numbers, orders, money, box_office, helping, account, people):
+for views in (
+    sign_in,
+    events,
+    codes,
+    postponing,
+    numbers,
+    waiting_list,
+    orders,
+    money,
+    box_office,
+    helping,
+    account,
+    people,
+):
     views.register(bp)
 
 bp.before_request(guard)

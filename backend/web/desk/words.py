@@ -24,6 +24,10 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "event_pause": lambda: _("paused the sale"),
     "event_resume": lambda: _("resumed the sale"),
     "export": lambda: _("exported the attendees"),
+    "waiting_list_export": lambda: _("exported a waiting list"),
+    "waiting_list_read": lambda: _("read the addresses of a waiting list"),
+    "waiting_list_find": lambda: _("looked for somebody on a waiting list"),
+    "waiting_list_remove": lambda: _("took somebody off a waiting list"),
     "event_cancel": lambda: _("cancelled an event"),
     "event_postpone": lambda: _("moved an event to another time"),
     "codes_make": lambda: _("made codes"),
@@ -45,6 +49,17 @@ WAY_WORDS: dict[str, Callable[[], str]] = {
     "cash": lambda: _("in cash"),
     "at_provider": lambda: _("on the provider's own page"),
     "other": lambda: _("another way, agreed with the buyer"),
+}
+LEAVING_WORDS: dict[str, Callable[[], str]] = {
+    "asked": lambda: _("they asked to be taken off"),
+    "bought_otherwise": lambda: _("they have tickets from elsewhere"),
+    "twice": lambda: _("they are on the list twice"),
+    "other": lambda: _("other"),
+}
+PROOF_WORDS: dict[str, Callable[[], str]] = {
+    "place_page": lambda: _("the page with their place in line"),
+    "mail_address": lambda: _("the mail address of the place"),
+    "identity_card": lambda: _("an identity card, and the mail address fits it"),
 }
 REASON_WORDS: dict[str, Callable[[], str]] = {
     "asked": lambda: _("the buyer asked"),

@@ -22,7 +22,7 @@ from tests.support.desk import PASSWORD, at_desk, code_of, enter, hire, post
 from tests.support.forms import HTML
 
 VALUES = {"slug": "gig", "name": "nobody"} | {
-    one: str(uuid4()) for one in ("order_id", "ticket_id", "refund_id", "passkey")
+    one: str(uuid4()) for one in ("order_id", "ticket_id", "refund_id", "waiter_id", "passkey")
 }
 
 

@@ -1,0 +1,81 @@
+"""The organiser at a phone, with an event that is out: who waits for it, and what becomes of it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.pages.desk_page import House, create_event, open_house, see, see_everywhere, sign_in, visitor
+from tests.pages.phones import Watched
+
+MAIL = "waiting@planted.example"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("desk"), "carla", "dora") as opened:
+        yield opened
+
+
+def put_on_sale(page: Page, slug: str, standing: int = 100) -> None:
+    create_event(page, slug)
+    page.locator("[id=class-1-capacity]").fill(str(standing))
+    page.get_by_role("button", name="Put it on sale").click()
+    page.wait_for_url(f"**/desk/events/{slug}")
+
+
+def buy(context: BrowserContext, house: House, slug: str, quantity: int = 2) -> Page:
+    """A guest's page with their paid order."""
+    page = context.new_page()
+    page.goto(f"{house.url}/events/{slug}")
+    page.locator("#quantity-standing").select_option(str(quantity))
+    page.locator("#choose .pay-bar button").click()
+    page.wait_for_url("**/orders/*")
+    page.locator("form[action$='/pay'] button").click()
+    expect(page.locator("h1")).to_have_text("Paid. Your tickets are being made")
+    return page
+
+
+def test_the_organiser_sees_who_waits_and_takes_somebody_off_at_their_wish(house: House, browser: Browser) -> None:
+    with visitor(browser) as context, visitor(browser) as guests, visitor(browser) as others:
+        page = context.new_page()
+        watched = Watched(page)
+        sign_in(page, house, "carla")
+        put_on_sale(page, "small-night", standing=2)
+        page.get_by_role("button", name="Waiting list").click()
+        expect(page.get_by_text("Nobody waits")).to_be_visible()
+        see(page, "waiting-list-empty")
+        buy(guests, house, "small-night")
+        wish = {"class": "standing", "quantity": 2, "mail": MAIL}
+        api = f"{house.url}/api/v1/events/small-night/waiting-list"
+        assert guests.request.post(api, data=wish, headers={"Idempotency-Key": "first-in-line-01"}).status == 201
+        place = others.new_page()
+        place.goto(f"{house.url}/events/small-night")
+        place.get_by_role("button", name="Get on the list").click()
+        place.wait_for_url("**/waiting-list/*")
+
+        page.reload()
+        expect(page.locator("tbody").last.locator("tr")).to_have_count(2)
+        expect(page.get_by_text(MAIL)).to_have_count(0)
+        see_everywhere(page, house, "waiting-list")
+        page.get_by_role("button", name="Show mail addresses").click()
+        expect(page.get_by_text(MAIL)).to_be_visible()
+        see(page, "waiting-list-addresses")
+        page.locator("#wanted").fill(place.url)
+        page.get_by_role("button", name="Find").click()
+        expect(page.locator("tbody").last.locator("tr")).to_have_count(1)
+        page.locator("tbody").last.locator("td a").first.click()
+        see_everywhere(page, house, "waiter")
+        page.get_by_label("the page with their place in line").check()
+        page.get_by_role("button", name="Take them off the list").click()
+        expect(page.get_by_text("Out of line")).to_be_visible()
+        place.reload()
+        expect(place.get_by_text("You have left the waiting list")).to_be_visible()
+        page.goto(f"{house.url}/desk/events/small-night/waiting-list")
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name="Download as CSV").click()
+        rows = downloading.value.path().read_text(encoding="utf-8-sig").splitlines()
+        assert [MAIL in row for row in rows] == [False, True, False]
+        page.goto(f"{house.url}/desk/audit")
+        expect(page.get_by_text("took somebody off a waiting list")).to_be_visible()
+        assert watched.complaints == []
