@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from backend.db.engine import make_engine
@@ -14,7 +15,9 @@ from tests.support.postgres import PostgresServer
 
 
 def pytest_configure() -> None:
-    """A shell's `&` switches Ctrl-C off, and programs that the tests start would inherit that."""
+    """No example fails because the machine was slow. A shell's `&` switches Ctrl-C off for all that the tests start."""
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -182,7 +182,7 @@ def test_byte_a_moment_passes_every_socket_timeout_but_not_the_deadline() -> Non
 
     assert isinstance(answer, FetchFailed)
     assert answer.code == "server_too_slow"
-    assert took < 5
+    assert took < 30  # it would go on for ever
 
 
 def test_connection_that_ends_early_is_no_answer() -> None:

@@ -16,6 +16,8 @@ from wallet.api import Api, checked_server
 from wallet.errors import WalletError
 from wallet.transport import Broken, Limits, Problem, Transport, backoff_seconds
 
+SOON_SECONDS = 30  # what is waited for would take minutes, or for ever
+
 
 @contextmanager
 def api_of(server: str, limits: Limits = HASTY, now: Callable[[], float] = time.time) -> Iterator[Api]:
@@ -74,12 +76,12 @@ def test_one_bad_answer_is_asked_again(platform: FakeServer, kind: str) -> None:
 )
 def test_only_bad_answers_end_in_words_within_the_patience(platform: FakeServer, kind: str, code: str) -> None:
     platform.faults = [Fault("event", kind, times=1000)]
-    limits = Limits(attempt_seconds=1, first_contact_seconds=1, patience_seconds=1)
+    limits = Limits(attempt_seconds=5, first_contact_seconds=5, patience_seconds=2)
     began = time.monotonic()
     with api_of(platform.url, limits) as api, pytest.raises(Broken) as caught:
         api.event(SLUG)
     assert caught.value.code == code
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SOON_SECONDS
     assert platform.faults[0].times < 999
 
 
@@ -91,7 +93,7 @@ def test_a_byte_at_a_time_does_not_hold_us(answer: bytes) -> None:
         with pytest.raises(Broken) as caught:
             api.event(SLUG)
     assert caught.value.code == "server_slow"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOON_SECONDS
 
 
 def test_an_endless_answer_is_cut_off() -> None:
@@ -111,7 +113,7 @@ def test_no_server_is_said_soon() -> None:
         api.event(SLUG)
     assert caught.value.code == "server_unreachable"
     assert str(port) in caught.value.sentence
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOON_SECONDS
 
 
 def test_a_no_is_not_asked_again(platform: FakeServer) -> None:
@@ -128,7 +130,7 @@ def test_retry_after_is_waited_for_and_beyond_the_patience_is_not() -> None:
     with raw_server(head + body) as url, api_of(url) as api, pytest.raises(Problem) as caught:
         api.event(SLUG)
     assert caught.value.retry_after == 3600
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON_SECONDS
 
 
 def test_escape_sequences_from_a_server_never_reach_the_terminal() -> None:

