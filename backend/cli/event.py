@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from sqlalchemy import Connection
 
 from backend.chain.jobs import enqueue_create_event
-from backend.desk.audit import COMMAND_LINE, note
+from backend.desk.audit import COMMAND_LINE, append, note
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales.answers import rfc3339
@@ -57,10 +58,18 @@ def postpone(
 
 @app.command()
 def create(file: Annotated[Path, typer.Argument(help="the event, as in examples/concert.toml")]) -> None:
-    """Put an event on sale. Running it again with the same file finishes what was left undone, and is harmless."""
+    """Put an event on sale. Running it again with the same file finishes what was left undone, and is harmless.
+
+    The file of an event that is there may have changed since: name, venue, limits, rules for giving back (if they
+    become kinder) and the sale's start (until then) are changed; anything else is refused.
+    """
     services = wire(settings_from(os.environ))
+
+    def told(connection: Connection, slug: str, changed: dict[str, list[Any]]) -> None:
+        append(connection, services.secret, COMMAND_LINE, "event_edit", f"event:{slug}", **changed)
+
     try:
-        event_id, plan = create_event_from_file(services.engine, file)
+        event_id, plan = create_event_from_file(services.engine, file, told)
         note(services.engine, services.secret, COMMAND_LINE, "event_create", f"event:{plan.slug}")
         _prepare(services, event_id)
     finally:

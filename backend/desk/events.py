@@ -1,6 +1,5 @@
 """Events as their organiser sees and changes them."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,22 +10,9 @@ from backend.db.tables.events import Event, Stock, TicketClass
 from backend.db.tables.restores import require_reconciled
 from backend.desk import audit
 from backend.desk.class_changes import bounds_of
-from backend.domain.event_file import MAX_HOLD_MINUTES, MAX_PER_ORDER
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.sales.answers import rfc3339
-
-MAX_TEXT = 200  # characters of a name or a venue, as in the event file
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What may change while tickets are out. Prices and numbers of tickets: `class_changes`. Policies stay."""
-
-    name: str
-    venue: str
-    hold_minutes: int
-    max_per_order: int
 
 
 def desk_events(engine: Engine) -> list[dict[str, Any]]:
@@ -73,25 +59,6 @@ def desk_event(engine: Engine, slug: str) -> dict[str, Any]:
         for one, bounds in zip(classes, bounds_of(connection, event.id), strict=True):
             one["bounds"] = bounds
     return {**_head(event), "hold_minutes": event.hold_seconds // 60, "classes": classes}
-
-
-def edit_event(engine: Engine, secret: bytes, actor: str, slug: str, edit: Edit) -> None:
-    """Change what may be changed; refuses what the event file would refuse."""
-    for key, text in (("name", edit.name), ("venue", edit.venue)):
-        if not text or len(text) > MAX_TEXT or not text.isprintable():
-            raise refuse("bad_text", _("Write one line of at most %d characters") % MAX_TEXT, key=key)
-    for key, number, most in (
-        ("hold_minutes", edit.hold_minutes, MAX_HOLD_MINUTES),
-        ("max_per_order", edit.max_per_order, MAX_PER_ORDER),
-    ):
-        if not 1 <= number <= most:
-            words = {"low": 1, "high": most}
-            raise refuse("bad_number", _("Write a whole number from %(low)d to %(high)d") % words, key=key)
-    values = {"name": edit.name, "venue": edit.venue, "max_per_order": edit.max_per_order}
-    with engine.begin() as connection:
-        changing = update(Event).where(Event.slug == slug)
-        connection.execute(changing.values(**values, hold_seconds=60 * edit.hold_minutes))
-        audit.append(connection, secret, actor, "event_edit", f"event:{slug}", **values, hold_minutes=edit.hold_minutes)
 
 
 def set_sales(engine: Engine, secret: bytes, actor: str, slug: str, *, paused: bool) -> bool:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, insert, select, update
@@ -21,12 +21,16 @@ from backend.domain.event_file import MAX_FILE_BYTES, EventPlan, parse_event_fil
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.killpoints import reach
+from backend.sales.changing import load_again
 from backend.sales.installation import ensure_platform
 from backend.waiting_room.rules import SEED_BYTES
 from credential.ids import event_tag, key_id
 
 MAX_EVENTS = 4096  # an event's number is 12 bits of a compact code (SPEC 3)
 CREATE_TRIES = 5  # two creators may choose the same number; the database lets one of them in
+
+
+Told = Callable[[Connection, str, dict[str, list[Any]]], None]  # the slug, and before and after by name
 
 
 class EventKeys(Protocol):
@@ -46,11 +50,11 @@ class KeyMaker(Protocol):
     def prepare_event(self, event_id: UUID) -> EventKeys: ...
 
 
-def create_event_from_file(engine: Engine, path: Path) -> tuple[UUID, EventPlan]:
+def create_event_from_file(engine: Engine, path: Path, told: Told | None = None) -> tuple[UUID, EventPlan]:
     """Read and create; raises `Refused` about the file, a taken slug, or a passed date."""
     data = _bytes_of(path)
     plan = parse_event_file(data)
-    return create_event(engine, plan, sha256(data).digest()), plan
+    return create_event(engine, plan, sha256(data).digest(), told=told), plan
 
 
 def read_event_file(path: Path) -> EventPlan:
@@ -58,8 +62,18 @@ def read_event_file(path: Path) -> EventPlan:
     return parse_event_file(_bytes_of(path))
 
 
-def create_event(engine: Engine, plan: EventPlan, file_hash: bytes, new_id: Callable[[], UUID] = uuid4) -> UUID:
-    """The event's id. The same slug and file again: the same event. The slug with another file: `event_exists`."""
+def create_event(
+    engine: Engine,
+    plan: EventPlan,
+    file_hash: bytes,
+    new_id: Callable[[], UUID] = uuid4,
+    told: Told | None = None,
+) -> UUID:
+    """The event's id. The same slug and file again: the same event. With another file: what of it may change, changes.
+
+    `told` hears of such changes (`backend.sales.changing`) in the transaction that makes them. Raises `Refused`, also
+    `event_exists` for a file that says more than may change.
+    """
     for last in (*[False] * (CREATE_TRIES - 1), True):
         try:
             with engine.begin() as connection:
@@ -68,18 +82,15 @@ def create_event(engine: Engine, plan: EventPlan, file_hash: bytes, new_id: Call
                 ).one_or_none()
                 if found is None:
                     return _insert(connection, plan, file_hash, new_id())
+                existing: UUID = found.id
+                if found.file_hash != file_hash:
+                    changed = load_again(connection, existing, plan, file_hash)
+                    if changed and told is not None:
+                        told(connection, plan.slug, changed)
+                return existing
         except IntegrityError:
             if last:
                 raise
-            continue
-        if found.file_hash != file_hash:
-            raise refuse(
-                "event_exists",
-                _("There is already an event %(slug)s made from another file; choose another slug")
-                % {"slug": plan.slug},
-            )
-        existing: UUID = found.id
-        return existing
     raise AssertionError
 
 

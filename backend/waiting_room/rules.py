@@ -80,6 +80,16 @@ def arrive(room: Room, late_count: int, now_ms: int) -> tuple[Phase, int] | None
     return Phase.LATE, max(late_count, gone_by)
 
 
+def moved_opening(opens_ms: int, starts_ms: int, new_starts_ms: int, now_ms: int, wanted_ms: int | None) -> int:
+    """When a room opens whose sale starts at another time. One that is open stays so: nobody in it loses their place.
+
+    `wanted_ms` none: as long before the start as it would have.
+    """
+    if opens_ms <= now_ms:
+        return opens_ms
+    return wanted_ms if wanted_ms is not None else opens_ms + new_starts_ms - starts_ms
+
+
 def pass_ends_ms(room: Room, place: Place) -> int:
     """Until when a place may be used once its turn has come."""
     return room.starts_ms + rank_of(room, place) * 60_000 // room.rate_per_minute + ENTRY_MINUTES * 60_000

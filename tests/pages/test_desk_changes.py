@@ -79,3 +79,40 @@ def test_the_organiser_sees_who_waits_and_takes_somebody_off_at_their_wish(house
         page.goto(f"{house.url}/desk/audit")
         expect(page.get_by_text("took somebody off a waiting list")).to_be_visible()
         assert watched.complaints == []
+
+
+def test_the_organiser_moves_the_start_of_the_sale_and_makes_refunds_kinder(house: House, browser: Browser) -> None:
+    with visitor(browser) as context, visitor(browser) as guests:
+        page = context.new_page()
+        watched = Watched(page)
+        sign_in(page, house, "dora")
+        create_event(page, "on-sale-night")
+        page.get_by_text("Start of the sale, waiting room, giving back").click()
+        for name, value in {
+            "sale_starts": "2030-05-01T12:00",
+            "waiting_room-opens": "2030-05-01T11:00",
+            "waiting_room-rate_per_minute": "600",
+            "refunds-until": "2030-06-01T12:00",
+            "refunds-keep_percent": "10",
+        }.items():
+            page.locator(f"[id='{name}']").fill(value)
+        page.get_by_label("Buyers may give tickets back by themselves").check()
+        page.get_by_role("button", name="Put it on sale").click()
+        page.wait_for_url("**/desk/events/on-sale-night")
+        page.get_by_role("button", name="Change").click()
+        see_everywhere(page, house, "edit-terms")
+        page.locator("#sale_starts").fill("2030-05-02T12:00")
+        page.locator("[id='refunds-keep_percent']").fill("5")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.wait_for_url("**/desk/events/on-sale-night")
+        shop = guests.new_page()
+        shop.goto(f"{house.url}/events/on-sale-night?presale")
+        expect(shop.get_by_text("2 May 2030").first).to_be_visible()
+        page.get_by_role("button", name="Change").click()
+        expect(page.locator("[id='refunds-keep_percent']")).to_have_value("5")
+        page.locator("#sale_starts").fill("2020-05-02T12:00")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.locator("#sale_starts")).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+        see(page, "edit-terms-refused")
+        assert watched.complaints == []

@@ -1,16 +1,21 @@
 """The organiser's events: the list, one event, its creation by form or file, its changes."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
+from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, flash, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
 
 from backend.chain.jobs import enqueue_create_event
+from backend.desk import audit
 from backend.desk.class_changes import change_classes
+from backend.desk.editing import edit_event, editable
 from backend.desk.event_form import CLASS_FIELDS, class_rows, event_file, field_of
-from backend.desk.events import Edit, desk_event, desk_events, edit_event, set_sales
+from backend.desk.events import desk_event, desk_events, set_sales
 from backend.domain.event_file import MAX_FILE_BYTES, OFFLINE_POLICIES, POLICIES, EventPlan, parse_event_file
 from backend.errors import Refusal, Refused
 from backend.i18n import gettext as _
@@ -83,26 +88,17 @@ def event(slug: str) -> ResponseReturnValue:
 @needs("edit_events")
 def edit(slug: str) -> ResponseReturnValue:
     """The form with what may still be changed."""
-    return render_template("desk/edit.html", event=desk_event(services().engine, slug), filled=None, refusal=None)
+    return _edit_form(slug)
 
 
 @needs("edit_events")
 def save(slug: str) -> ResponseReturnValue:
     """Change it, or show the form again with what is wrong."""
     parts = services()
-    found = desk_event(parts.engine, slug)
-    form = request.form
-    wish = Edit(
-        form.get("name", "").strip(),
-        form.get("venue", "").strip(),
-        _whole(form.get("hold_minutes", "")),
-        _whole(form.get("max_per_order", "")),
-    )
     try:
-        edit_event(parts.engine, parts.secret, signed().name, slug, wish)
+        edit_event(parts.engine, parts.secret, signed().name, slug, request.form)
     except Refused as refused:
-        page = render_template("desk/edit.html", event=found, filled=form, refusal=refused.refusal)
-        return page, HTTPStatus.CONFLICT
+        return _edit_form(slug, refused.refusal, filled=request.form), HTTPStatus.CONFLICT
     return see_other(f"/desk/events/{slug}")
 
 
@@ -113,11 +109,7 @@ def save_classes(slug: str) -> ResponseReturnValue:
     try:
         change_classes(parts.engine, parts.secret, signed().name, slug, request.form)
     except Refused as refused:
-        found = desk_event(parts.engine, slug)
-        page = render_template(
-            "desk/edit.html", event=found, filled=None, filled_classes=request.form, refusal=refused.refusal
-        )
-        return page, HTTPStatus.CONFLICT
+        return _edit_form(slug, refused.refusal, filled_classes=request.form), HTTPStatus.CONFLICT
     return see_other(f"/desk/events/{slug}")
 
 
@@ -148,12 +140,36 @@ def _created(data: bytes) -> ResponseReturnValue:
     parts = services()
     plan: EventPlan = parse_event_file(data)
     note("event_create", f"event:{plan.slug}", file_sha256=sha256(data).hexdigest())
-    event_id = create_event(parts.engine, plan, sha256(data).digest())
+    event_id = create_event(parts.engine, plan, sha256(data).digest(), told=_note_changes)
     try:
         prepare_event(parts.engine, parts.signer, event_id, enqueue_create_event)
     except Refused as refused:  # the event is kept; the same form or file finishes it
         flash(refused.refusal.sentence)
     return see_other(f"/desk/events/{plan.slug}")
+
+
+def _note_changes(connection: Connection, slug: str, changed: dict[str, list[Any]]) -> None:
+    """Of an event whose file was loaded again."""
+    audit.append(connection, services().secret, signed().name, "event_edit", f"event:{slug}", **changed)
+
+
+def _edit_form(
+    slug: str,
+    refusal: Refusal | None = None,
+    filled: Mapping[str, str] | None = None,
+    filled_classes: Mapping[str, str] | None = None,
+) -> str:
+    """`filled`: the form as it was sent."""
+    engine = services().engine
+    event, known = desk_event(engine, slug), editable(engine, slug)
+    return render_template(
+        "desk/edit.html",
+        event=event,
+        known=known,
+        filled=known["fields"] if filled is None else filled,
+        filled_classes=filled_classes,
+        refusal=refusal,
+    )
 
 
 def _form(refusal: Refusal | None = None, empty: int = EMPTY_ROWS) -> str:
@@ -168,7 +184,3 @@ def _form(refusal: Refusal | None = None, empty: int = EMPTY_ROWS) -> str:
         offline_policies=OFFLINE_POLICIES,
         refusal=refusal,
     )
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0

@@ -1,6 +1,6 @@
 """Putting events on sale: safe to repeat at any point."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -53,7 +53,7 @@ def test_a_slug_is_not_given_to_another_event(engine: Engine) -> None:
     plan = parse_event_file(EXAMPLE.read_bytes())
     create_event(engine, plan, bytes(32))
     with pytest.raises(Refused, match="event_exists"):
-        create_event(engine, plan, bytes(31) + b"1")
+        create_event(engine, replace(plan, currency="USD"), bytes(31) + b"1")
 
 
 def test_a_file_that_is_not_there_is_named(engine: Engine, tmp_path: Path) -> None:

@@ -92,6 +92,26 @@ def test_what_may_change_is_changed_and_seen_by_buyers(owner: FlaskClient, app: 
     assert wrong.status_code == 409
 
 
+def test_rules_that_buyers_know_become_no_harder_and_the_refusal_stands_at_its_field(
+    owner: FlaskClient, app: Flask
+) -> None:
+    form = "/desk/events/gig/edit"
+    fields = {"name": "Gig", "venue": "Hall", "hold_minutes": "10", "max_per_order": "8"}
+    rules = {"refunds-self_service": "1", "refunds-until": "2030-06-10T12:00", "refunds-keep_percent": "10"}
+    assert post(owner, form, form, **fields, **rules).status_code == 303
+    Buyer(app.test_client()).bought()
+    wrong = post(owner, form, form, **fields, **{**rules, "refunds-keep_percent": "11"})
+    assert wrong.status_code == 409
+    assert re.search(r'id="refunds-keep_percent"[^>]*value="11" aria-invalid="true"', wrong.text)
+    assert "Nothing was changed" in wrong.text
+    taken = post(owner, form, form, **fields, **{"refunds-keep_percent": "10"})
+    assert "taken from them" in taken.text
+    late = post(owner, form, form, **fields, sale_starts="2030-06-01T12:00")
+    assert "The sale has begun" in late.text
+    assert post(owner, form, form, **fields, **{**rules, "refunds-keep_percent": "0"}).status_code == 303
+    assert 'value="0"' in page(owner, form)
+
+
 def test_prices_and_numbers_are_changed_by_the_form_and_what_is_wrong_is_said_at_its_field(
     owner: FlaskClient, app: Flask
 ) -> None:
