@@ -13,6 +13,7 @@ from backend.cli.web import require_current_schema
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.reconcile import Reconciled, reconcile_all
+from backend.sales.charge_backs import Found
 from backend.settings import settings_from
 from backend.wiring import wire
 
@@ -63,11 +64,7 @@ def _lines(done: Reconciled) -> list[str]:
     if done.unknown_events:
         lines.append(_("Events made after the backup are on the chain and not in this database; look for their files:"))
         lines += [f"  0x{one.hex()}" for one in done.unknown_events]
-    if done.refunded:
-        lines.append(_("%d payments without an order given back") % done.refunded)
-    elif done.unknown:
-        lines.append(_("Money was taken for orders we don't know; look at each, then run with --refund-unknown:"))
-        lines += [f"  {one}" for one in done.unknown]
+    lines += _unknown(done)
     if done.booked.refunds:
         lines.append(_("%d refunds sent after the backup are booked") % done.booked.refunds)
     if done.booked.guessed:
@@ -76,11 +73,42 @@ def _lines(done: Reconciled) -> list[str]:
     if done.booked.unfit:
         lines.append(_("These refunds are more than their orders' tickets are worth; look at each with the provider:"))
         lines += [f"  {one}" for one in done.booked.unfit]
+    lines += _disputed(done.disputes)
     if done.open_payments:
         lines.append(_("%d payments are still open at the provider; run this again in a minute") % done.open_payments)
     lines += list(done.problems)
     closed = _("Sales stay closed.")
     return [*lines, closed if done.opened is None else _("Sales are open again for %d events.") % done.opened]
+
+
+def _unknown(done: Reconciled) -> list[str]:
+    """Money that was taken and whose orders nobody knows."""
+    lines = [_("%d payments without an order given back") % done.refunded] if done.refunded else []
+    if done.refused:
+        words = _(
+            "The provider won't send these payments without an order back; do it by hand there, then run this again:"
+        )
+        return [*lines, words, *(f"  {one}" for one in done.refused)]
+    if len(done.unknown) > done.refunded:
+        words = _("Money was taken for orders we don't know; look at each, then run with --refund-unknown:")
+        return [*lines, words, *(f"  {one}" for one in done.unknown)]
+    return lines
+
+
+def _disputed(found: Found) -> list[str]:
+    """What banks took and gave back after the backup."""
+    groups = (
+        (found.stopped, _("Banks took the money of these orders back after the backup; what was not used is void:")),
+        (found.undecided, _("Banks took some of these orders' money back; decide about their tickets at the desk:")),
+        (found.reinstated, _("Banks gave these orders' money back to us; it is booked:")),
+        (found.unknown, _("Banks took these payments without an order back; answer the disputes at the provider:")),
+    )
+    lines = [line for ids, words in groups if ids for line in (words, *(f"  {one}" for one in ids))]
+    if found.waiting:
+        lines.append(
+            _("%d disputes are of payments that nobody called paid yet; run this again in a minute") % found.waiting
+        )
+    return lines
 
 
 def _unix(text: str) -> float:

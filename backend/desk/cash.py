@@ -11,7 +11,7 @@ from uuid import UUID
 from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.privacy.sealing import derived_key
-from backend.sales.payments.interface import CASH, Charge, Said, SentBack
+from backend.sales.payments.interface import CASH, Charge, Disputed, Said, SentBack
 
 NAME = CASH
 
@@ -44,6 +44,9 @@ class Cash:
         return []
 
     def sent_back_since(self, since: float) -> list[SentBack]:  # noqa: ARG002 - our own rows are its only book
+        return []
+
+    def disputed_since(self, since: float) -> list[Disputed]:  # noqa: ARG002 - there is no bank that could take it back
         return []
 
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:

@@ -2,11 +2,11 @@
 
 A restored database does not know what happened after its backup: it would sell minted seats again. So, in this order:
 follow the chain to its head, since payments may have been made there; settle every payment whose fate we don't know;
-find money that was taken and that we know nothing of; bring tickets back that only the chain knows; book refunds that
-only the provider knows; check every promise; and only then open sales. Each step may be repeated.
+find money that was taken and that we know nothing of; bring tickets back that only the chain knows; book refunds and
+disputes that only the provider knows; check every promise; and only then open sales. Each step may be repeated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -27,10 +27,11 @@ from backend.ops.check import check_rows
 from backend.ops.recovered import Recovered, recover
 from backend.ops.restore import mark, note, unmark
 from backend.ops.unknown_events import unknown_events
+from backend.sales.charge_backs import Found, book_disputes
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain_watch import watch_to_final
 from backend.sales.payments.flow import OPEN, find_payment, settle
-from backend.sales.payments.interface import Provider, Said, SentBack, Silent
+from backend.sales.payments.interface import Disputed, Provider, RefundRefused, Said, SentBack, Silent
 from backend.sales.payments.reconcile import reconcile as settle_open
 from backend.sales.sent_back import Booked, book_sent_back
 from backend.settings import Settings
@@ -50,8 +51,10 @@ class Reconciled:
     open_payments: int = 0  # whose provider has not said what became of them
     unknown: tuple[UUID, ...] = ()  # payments that took money and that the database does not know
     refunded: int = 0  # of the unknown
+    refused: tuple[UUID, ...] = ()  # of the unknown: their provider will not send the money back
     recovered: Recovered = field(default_factory=Recovered)
     booked: Booked = field(default_factory=Booked)  # refunds that only the providers knew
+    disputes: Found = field(default_factory=Found)  # that only the providers knew
     unknown_events: tuple[bytes, ...] = ()  # contracts of events that were made after the backup
     problems: tuple[str, ...] = ()
     opened: int | None = None  # events on sale again
@@ -78,14 +81,19 @@ def reconcile_all(
             watch_to_final(engine, services.tills, services.chain)
         done = Reconciled(settled=_settle(services, since))
         done = replace(done, open_payments=_open(engine))
-        done = _find_unknown(engine, services.payments, done, since, refund=refund_unknown)
+        disputed = [one for provider in services.payments.values() for one in _disputed(provider, since)]
+        lost = {one.payment_id for one in disputed if not one.dispute.reinstated}
+        done = _find_unknown(engine, services.payments, done, since, lost, refund=refund_unknown)
         sent_back = [one for provider in services.payments.values() for one in _sent_back(provider, since)]
         with engine.begin() as connection:
             done = replace(done, recovered=recover(connection), unknown_events=unknown_events(connection))
             done = replace(done, booked=book_sent_back(connection, sent_back))
+        done = replace(done, disputes=book_disputes(engine, disputed))
         with read(engine) as connection:
             done = replace(done, problems=check_rows(connection).problems)
-        if done.open_payments or done.problems or done.booked.unfit or len(done.unknown) > done.refunded:
+        if done.open_payments or done.disputes.waiting or done.problems or done.booked.unfit:
+            return done
+        if len(done.unknown) > done.refunded:
             return done
         with engine.begin() as connection:
             return replace(done, opened=unmark(connection))
@@ -156,18 +164,31 @@ def _settle(services: Services, since: float) -> int:
 
 
 def _find_unknown(
-    engine: Engine, providers: Mapping[str, Provider], done: Reconciled, since: float, *, refund: bool
+    engine: Engine,
+    providers: Mapping[str, Provider],
+    done: Reconciled,
+    since: float,
+    lost: Collection[UUID],  # payments whose money is not with us any more
+    *,
+    refund: bool,
 ) -> Reconciled:
     unknown: list[UUID] = []
+    refused: list[UUID] = []
     refunded = 0
     for provider in providers.values():
         for said in _taken(provider, since):
-            if _state(engine, said.payment_id) is None:
-                unknown.append(said.payment_id)
-                if refund:
-                    _give_back(provider, said)
-                    refunded += 1
-    return replace(done, unknown=tuple(unknown), refunded=refunded)
+            if _state(engine, said.payment_id) is not None or said.payment_id in lost:
+                continue
+            unknown.append(said.payment_id)
+            if not refund:
+                continue
+            try:
+                _give_back(provider, said)
+            except RefundRefused:
+                refused.append(said.payment_id)
+            else:
+                refunded += 1
+    return replace(done, unknown=tuple(unknown), refunded=refunded, refused=tuple(refused))
 
 
 def _give_back(provider: Provider, said: Said) -> None:
@@ -192,8 +213,17 @@ def _sent_back(provider: Provider, since: float) -> list[SentBack]:
         raise _silent(provider) from error
 
 
+def _disputed(provider: Provider, since: float) -> list[Disputed]:
+    try:
+        return list(provider.disputed_since(since))
+    except Silent as error:
+        raise _silent(provider) from error
+
+
 def _silent(provider: Provider) -> Refused:
-    sentence = _("The payment provider %s does not answer; sales can't open before it was asked")
+    sentence = _(
+        "The payment provider %s does not answer; sales stay closed until it does: then run truestub reconcile"
+    )
     return refuse("provider_silent", sentence % provider.name)
 
 

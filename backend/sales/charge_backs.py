@@ -17,7 +17,8 @@ from backend.db.tables.orders import LedgerEntry, Order, Payment
 from backend.domain import ledger
 from backend.domain.selling.refunding import NOTHING, Returned, charge_back, dispute
 from backend.killpoints import reach
-from backend.sales.payments.interface import Dispute, Silent
+from backend.sales.payments.flow import find_payment
+from backend.sales.payments.interface import Dispute, Disputed, Silent
 from backend.sales.refunds import lock, sold_tickets, void_tickets
 from backend.sales.till.writing import ledger_rows
 
@@ -78,6 +79,44 @@ def book_dispute(engine: Engine, event_id: UUID, payment_id: UUID, told: Dispute
         return "reinstated"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a list of disputes changed, by order; what was booked before is not in it.
+
+    `waiting`: how many are of payments that we don't know to be paid yet; `unknown`: payments that are not in our rows
+    and whose money, or some of it, is with a bank again.
+    """
+
+    stopped: tuple[UUID, ...] = ()
+    undecided: tuple[UUID, ...] = ()
+    reinstated: tuple[UUID, ...] = ()
+    waiting: int = 0
+    unknown: tuple[UUID, ...] = ()
+
+
+def book_disputes(engine: Engine, told: Iterable[Disputed]) -> Found:
+    """Book what a provider lists as it would have been had we heard of each; the same again books nothing."""
+    orders: dict[Outcome, list[UUID]] = {"known": [], "stopped": [], "undecided": [], "reinstated": []}
+    waiting, unknown = 0, list[UUID]()
+    for one in told:
+        try:
+            payment = find_payment(engine, one.payment_id)
+        except LookupError:
+            unknown += [] if one.dispute.reinstated else [one.payment_id]
+            continue
+        try:
+            orders[book_dispute(engine, payment.event_id, payment.id, one.dispute)].append(payment.order_id)
+        except Silent:
+            waiting += 1
+    return Found(
+        stopped=tuple(orders["stopped"]),
+        undecided=tuple(orders["undecided"]),
+        reinstated=tuple(orders["reinstated"]),
+        waiting=waiting,
+        unknown=tuple(dict.fromkeys(unknown)),
+    )
+
+
 def undecided_disputes(engine: Engine, order_id: UUID | None = None) -> list[DisputeView]:
     """Those that took less than was left and whose money is not back; of an order or of all. The oldest first."""
     back = select(LedgerEntry.key).where(LedgerEntry.kind == "reinstated")
@@ -101,12 +140,15 @@ def undecided_disputes(engine: Engine, order_id: UUID | None = None) -> list[Dis
 
 def _book_new(connection: Connection, event_id: UUID, payment: Row[Any], told: Dispute) -> Outcome:
     """Book a dispute that we had not heard of. Where its money is back already, it stops nothing."""
-    decided = NOTHING
+    decided, gone = NOTHING, 0
     if payment.state == "succeeded" and not told.reinstated and told.currency == payment.currency:
         tickets = sold_tickets(connection, payment.order_id)
         decided = dispute(tickets, told.amount_minor, _left(connection, payment))
-    void = min(decided.amount_minor, told.amount_minor)  # earlier disputes may have taken some of the tickets' price
-    booked = (payment.provider, void, told.amount_minor - void, told.currency, payment.order_id, payment.id)
+        # After a restore: those that were stopped before the loss, which the chain remembered.
+        gone = sum(one.price_minor for one in tickets if one.state == "revoked") if decided is not NOTHING else 0
+    took = told.taken_minor or told.amount_minor
+    void = min(decided.amount_minor + gone, took)  # earlier disputes may have taken some of the tickets' price
+    booked = (payment.provider, void, took - void, told.currency, payment.order_id, payment.id)
     taken = ledger.taken_back(told.name, *booked)
     if told.reinstated:
         _write(connection, event_id, [*taken, *ledger.reinstated(taken, told.amount_minor)])
@@ -146,6 +188,6 @@ def _stop(connection: Connection, payment: Row[Any], decided: Returned) -> None:
     now = now_ms(connection)
     gone = {"state": "charged_back", "reason": "charged_back", "changed_ms": now}
     connection.execute(update(Payment).where(Payment.id == payment.id).values(gone))
-    if decided.tickets:
+    if decided.tickets or decided.empties_order:
         order = connection.execute(select(Order.__table__).where(Order.id == payment.order_id)).one()
         void_tickets(connection, order, decided, "revoked", now)

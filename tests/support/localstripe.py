@@ -62,6 +62,19 @@ class LocalStripe:
         found: list[dict[str, Any]] = answer.json()["data"]
         return found
 
+    def dispute(self, payment_id: str, amount: int, *moves: int, created: float | None = None) -> str:
+        """A bank opens a dispute of a payment of ours, and says nothing; its name.
+
+        `moves`: what the account's book has of it in minor units, taken (< 0) and given back (> 0).
+        """
+        intents = self.list("payment_intents")
+        mine = next(one["id"] for one in intents if one["metadata"].get("payment_id") == payment_id)
+        at = int(time.time() if created is None else created)
+        about = {"payment_intent": mine, "amount": amount, "moves": moves, "created": at}
+        answer = urllib3.request("POST", f"{self.url}/_config/disputes", json=about, retries=False)
+        name: str = answer.json()["id"]
+        return name
+
     def foreign_intent(self, metadata: dict[str, str]) -> str:
         """A PaymentIntent that the shop did not make; its id."""
         about = {"amount": "1", "currency": "eur", **{f"metadata[{name}]": value for name, value in metadata.items()}}

@@ -1,4 +1,4 @@
-"""localstripe on loopback, as a process, with what we use of Stripe and it lacks: Checkout Sessions, idempotency keys.
+"""localstripe on loopback, as a process, with what we use of Stripe and it lacks: Checkout, disputes, idempotency keys.
 
 PaymentIntents, charges, refunds, events and the signing and sending of webhooks are localstripe's own. It would listen
 on every interface and keep its book in a file that all of them share; here it does neither. `POST /_config/faults`
@@ -96,6 +96,31 @@ class Session(resources.StripeObject):  # type: ignore[misc] # it ships no types
         schedule_webhook(resources.Event("checkout.session.completed", self))
 
 
+class Dispute(resources.StripeObject):  # type: ignore[misc] # it ships no types
+    """A dispute (docs.stripe.com/api/disputes/object), as a bank opens it: `POST /_config/disputes`."""
+
+    object = "dispute"
+    _id_prefix = "dp_"
+
+    def __init__(self, payment_intent: str, amount: int, moves: list[int], created: int) -> None:
+        super().__init__()
+        intent = resources.PaymentIntent._api_retrieve(payment_intent)
+        self.payment_intent, self.amount, self.currency, self.created = payment_intent, amount, intent.currency, created
+        self.balance_transactions = [{"amount": one, "currency": intent.currency} for one in moves]
+
+    @classmethod
+    def _api_list_all(
+        cls, url: str, limit: Any = None, starting_after: Any = None, created: dict[str, str] | None = None
+    ) -> Any:
+        found = super()._api_list_all(url, limit=limit, starting_after=starting_after)
+        found._list = [one for one in found._list if one.created >= int((created or {}).get("gte", 0))]
+        return found
+
+
+async def dispute(request: web.Request) -> web.Response:
+    return web.json_response({"id": Dispute(**await request.json()).id})
+
+
 async def page(request: web.Request) -> web.Response:
     """The hosted page, without its looks."""
     session: Session = Session._api_retrieve(request.match_info["id"])
@@ -166,6 +191,8 @@ def serve() -> None:
     ):
         app.router.add_route(method, url, make(func, url))
     app.router.add_route("*", "/_config/pay/{id}", page)
+    app.router.add_route("GET", "/v1/disputes", api_list_all(Dispute, "/v1/disputes"))
+    app.router.add_post("/_config/disputes", dispute)
     app.router.add_post("/_config/faults", set_faults)
     app.middlewares.insert(0, once_for_a_key)
     app.middlewares.insert(0, bad_days)

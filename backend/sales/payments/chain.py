@@ -28,7 +28,7 @@ from backend.i18n import gettext as _
 from backend.killpoints import reach
 from backend.ops.outages import node_away_since_ms
 from backend.privacy.sealing import derived_key
-from backend.sales.payments.interface import Charge, RefundRefused, Said, SentBack, Silent
+from backend.sales.payments.interface import Charge, Disputed, RefundRefused, Said, SentBack, Silent
 
 NAME = "chain"
 TOKEN = "wallet"  # noqa: S105 - a word: the buyer's wallet pays, we are told nothing of it
@@ -94,6 +94,10 @@ class ChainPayments:
             query = select(ChainReceipt.payment_id, ChainReceipt.amount_minor).where(ChainReceipt.state == "refunded")
             rows = connection.execute(query.where(ChainReceipt.payment_id.is_not(None))).all()
         return [SentBack(row.payment_id, row.payment_id, row.amount_minor) for row in rows]
+
+    def disputed_since(self, since: float) -> list[Disputed]:  # noqa: ARG002 - the interface's
+        """None: what a payer took back without us is in the blocks, and is booked when they are read."""
+        return []
 
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:  # noqa: ARG002 - an order goes back once: its reference is the key
         """Ask the market to give the money back; returns once it did, `Silent` until then."""

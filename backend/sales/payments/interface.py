@@ -90,13 +90,15 @@ class Dispute:
     """Money of a payment that a bank took back; once `reinstated`, it is with us again.
 
     `name`: the provider's own, the idempotency key of both. `amount_minor` (> 0) is what moved now, in `currency`
-    (ISO 4217, capitals), which need not be the payment's.
+    (ISO 4217, capitals), which need not be the payment's. `taken_minor`: of one that is reinstated, what it had taken,
+    where that is told; a bank may give back less.
     """
 
     name: str
     amount_minor: int
     currency: str
     reinstated: bool
+    taken_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,12 @@ class Provider(Protocol):
 
     def sent_back_since(self, since: float) -> Iterable[SentBack]:
         """Every refund of ours that it took note of at `since` (Unix seconds) or later. Raises `Silent`.
+
+        After a restore it names what our database no longer knows; what we do know may be among them.
+        """
+
+    def disputed_since(self, since: float) -> Iterable[Disputed]:
+        """Every dispute of ours that moved money at `since` (Unix seconds) or later, the oldest first. Raises `Silent`.
 
         After a restore it names what our database no longer knows; what we do know may be among them.
         """

@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from backend.domain.selling.requests import Verdict
 from backend.errors import refuse
 from backend.i18n import gettext as _
-from backend.sales.payments.interface import Charge, RefundRefused, Said, SentBack, Silent
+from backend.sales.payments.interface import Charge, Dispute, Disputed, RefundRefused, Said, SentBack, Silent
 
 TOKENS = (
     *("approve", "decline", "timeout_then_approve", "silent", "late", "double", "out_of_order"),
@@ -157,6 +157,16 @@ class Sandbox:
             query = "SELECT payment_id, refund_id, amount_minor FROM refunds WHERE sent_at >= ? ORDER BY sent_at"
             rows = self._book.execute(query, (since,)).fetchall()
         return [SentBack(UUID(payment), UUID(refund), amount) for payment, refund, amount in rows]
+
+    def disputed_since(self, since: float) -> list[Disputed]:
+        with self._answering():
+            query = (
+                "SELECT payment_id, amount_minor, currency FROM charges "
+                "WHERE charged_back_at >= ? AND charged_back_at <= ? ORDER BY charged_back_at"
+            )
+            rows = self._book.execute(query, (since, time.time())).fetchall()
+        # Under the payment's own name, as its notification is booked: the whole of it, once.
+        return [Disputed(UUID(one), Dispute(one, amount, money, reinstated=False)) for one, amount, money in rows]
 
     def refund(
         self,

@@ -37,6 +37,7 @@ from backend.ops.drill import Drilled, drill, newest_backup
 from backend.ops.postgres_tools import SCRATCH_DATABASE
 from backend.ops.reconcile import reconcile_all
 from backend.ops.restore import restore
+from backend.sales.charge_backs import take_charge_back
 from backend.sales.installation import ensure_platform
 from backend.sales.payments.outbox import run_due
 from backend.sales.refunds import Wish, refund
@@ -289,6 +290,25 @@ def test_money_sent_back_for_more_than_the_tickets_are_worth_keeps_sales_closed(
     with restored.engine.begin() as connection:
         connection.execute(update(OrderLine).values(unit_price_minor=4949))
     assert reconcile_all(restored, [], "one").opened is None
+
+
+def test_what_the_bank_charged_back_after_the_backup_is_booked_under_the_same_names(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.sales.payments.sandbox.LATE_SECONDS", 0.0)
+    buyer = site.buyer()
+    order = buyer.held({"class": "floor", "quantity": 2})
+    assert buyer.pay(order, "charge_back").status_code == 200
+    made = site.backup()
+    with read(site.services.engine) as connection:
+        payment = connection.execute(select(Order.event_id, Payment.id).join(Order, Order.id == Payment.order_id)).one()
+    assert take_charge_back(site.services.engine, payment.event_id, payment.id)  # as its notification does
+    before = ledger_of(site.services)
+    restored = site.lose_and_restore(made)
+    done = reconcile_all(restored, [], "one")
+    assert (done.disputes.stopped, done.problems, done.opened) == ((UUID(order["order_id"]),), (), 1)
+    assert ledger_of(restored) == before
+    assert not take_charge_back(restored.engine, payment.event_id, payment.id), "told again, it is known"
 
 
 def ledger_of(services: Services) -> list[tuple[str, str, str, int]]:

@@ -48,7 +48,7 @@ def read(
     if kind in _REFUND_EVENTS:
         return _refund(about)
     if kind in (_TAKEN, _REINSTATED):
-        return _dispute(about, reinstated=kind == _REINSTATED)
+        return _disputed_intent(about, reinstated=kind == _REINSTATED)
     return None
 
 
@@ -71,6 +71,14 @@ def said_of_session(session: Mapping[str, Any]) -> Said | None:
     return Said(payment_id, "unknown", reference)
 
 
+def dispute_so_far(dispute: Mapping[str, Any]) -> Dispute | None:
+    """What a dispute has moved until now, by the account's own book; none if nothing, as an inquiry."""
+    moves = [one.get("amount") or 0 for one in dispute.get("balance_transactions") or []]
+    if not any(amount < 0 for amount in moves):
+        return None
+    return _dispute(dispute, reinstated=any(amount > 0 for amount in moves))
+
+
 def _session(kind: str, session: Mapping[str, Any]) -> Said | None:
     if kind == "checkout.session.async_payment_failed":
         payment_id = _uuid(session.get("client_reference_id"))
@@ -88,26 +96,36 @@ def _refund(refund: Mapping[str, Any]) -> RefundFailed | None:
     return RefundFailed(payment_id, refund_id, str(refund.get("failure_reason") or refund["status"])[:60])
 
 
-def _dispute(dispute: Mapping[str, Any], *, reinstated: bool) -> DisputedIntent | None:
-    intent, name, currency = dispute.get("payment_intent"), dispute.get("id"), str(dispute.get("currency")).upper()
+def _disputed_intent(dispute: Mapping[str, Any], *, reinstated: bool) -> DisputedIntent | None:
+    intent = dispute.get("payment_intent")
     if not isinstance(intent, str):
         return None  # not paid by Checkout
+    return DisputedIntent(intent, _dispute(dispute, reinstated=reinstated))
+
+
+def _dispute(dispute: Mapping[str, Any], *, reinstated: bool) -> Dispute:
+    name, currency = dispute.get("id"), str(dispute.get("currency")).upper()
     moved = _moved(dispute, reinstated=reinstated)
     amount = from_stripe(moved, currency) if isinstance(moved, int) else None
     if not isinstance(name, str) or not 0 < len(name) <= _MAX_DISPUTE_NAME or not amount or amount < 0:
         raise _unreadable()
-    return DisputedIntent(intent, Dispute(name, amount, currency, reinstated))
+    taken = from_stripe(sum(_booked(dispute, -1)), currency) if reinstated else None
+    return Dispute(name, amount, currency, reinstated, taken or None)
 
 
 def _moved(dispute: Mapping[str, Any], *, reinstated: bool) -> Any:  # noqa: ANN401 - as it came
     """What moved, from the account's own book where that is told in the dispute's currency; else what is disputed."""
-    sign = 1 if reinstated else -1
-    booked = [
+    booked = _booked(dispute, 1 if reinstated else -1)
+    return sum(booked) if booked else dispute.get("amount")
+
+
+def _booked(dispute: Mapping[str, Any], sign: int) -> list[int]:
+    """What the account's book has of it in the dispute's currency: given back (1) or taken (-1)."""
+    return [
         sign * one["amount"]
         for one in dispute.get("balance_transactions") or []
         if one.get("currency") == dispute.get("currency") and sign * one["amount"] > 0
     ]
-    return sum(booked) if booked else dispute.get("amount")
 
 
 def _check_signature(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> None:

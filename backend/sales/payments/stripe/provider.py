@@ -33,6 +33,8 @@ TOKEN = "checkout"  # noqa: S105 - a word: the buyer's card is named at Stripe's
 SECONDS = 10.0  # for a whole answer; what comes later is unknown
 AROUND_SECONDS = 3600  # about a payment's birth, within which its session is looked for when its name got lost
 SESSION_SECONDS = 24 * 3600  # a session's longest life: what is paid now may have been made so long ago
+# A dispute's longest life: money of one that a bank opened so long ago may move today (docs.stripe.com/disputes).
+DISPUTE_SECONDS = 180 * 86_400
 PAGE = 100  # objects in one answer
 # Refusals of a refund that may pass: there is no money on the account yet, or another request is at it.
 _MAY_PASS = frozenset({"insufficient_funds", "balance_insufficient", "lock_timeout"})
@@ -131,6 +133,17 @@ class Stripe:
         told = (_sent_back(one) for one in found if one.status not in ("failed", "canceled"))
         return [one for one in told if one is not None]
 
+    def disputed_since(self, since: float) -> list[Disputed]:
+        """Also of disputes that are older: when their money moved is not told here."""
+        params: Any = {
+            "created": {"gte": int(since) - DISPUTE_SECONDS},
+            "limit": PAGE,
+            "expand": ["data.payment_intent"],
+        }
+        found = self._ask_known(lambda: list(self._client.v1.disputes.list(params=params).auto_paging_iter()))
+        told = (_disputed(one) for one in reversed(found))  # newest first
+        return [one for one in told if one is not None]
+
     def refund(self, payment_id: UUID, refund_id: UUID, amount_minor: int | None, reference: str | None = None) -> None:
         session = self._session(payment_id, reference)
         intent = session.payment_intent if session is not None else None
@@ -150,7 +163,9 @@ class Stripe:
                 params["amount"] = _refundable(amount_minor, (session.currency or "").upper())
             try:
                 done = self._ask(
-                    lambda: self._client.v1.refunds.create(params=params, options={"idempotency_key": str(refund_id)})
+                    lambda: self._client.v1.refunds.create(
+                        params=params, options={"idempotency_key": f"refund:{refund_id}"}
+                    )
                 )
             except _Never as never:
                 if never.code in _MAY_PASS:
@@ -229,6 +244,17 @@ def _sent_back(refund: stripe.Refund) -> SentBack | None:
     except ValueError:
         return None
     return SentBack(payment_id, refund_id, amount) if amount is not None else None
+
+
+def _disputed(dispute: stripe.Dispute) -> Disputed | None:
+    """None: of another shop on the same account, or it moved no money."""
+    intent = dispute.payment_intent
+    try:
+        payment_id = UUID(_metadata(intent).get("payment_id", "") if isinstance(intent, stripe.PaymentIntent) else "")
+    except ValueError:
+        return None
+    moved = notifications.dispute_so_far(dispute.to_dict())
+    return Disputed(payment_id, moved) if moved is not None else None
 
 
 def _refundable(amount_minor: int, currency: str) -> int:
