@@ -71,6 +71,8 @@ class EventAnswer(_Answer):
     starts_at: Time
     ends_at: Time
     max_per_order: Count
+    chain_id: Count | None = None
+    contract: Annotated[HexBytes, _sized(20)] | None = None  # none until it is on the chain
     classes: tuple[ClassAnswer, ...]
 
 
@@ -89,12 +91,6 @@ class FoundOrderAnswer(_Answer):
 
     order_id: UUID
     order_secret: Secret
-
-
-class FoundAnswer(_Answer):
-    """POST /events/{slug}/orders/find"""
-
-    orders: tuple[FoundOrderAnswer, ...]
 
 
 class EventHeadAnswer(_Answer):
@@ -122,6 +118,20 @@ class TicketAnswer(_Answer):
     token_id: Count | None = None
     tx_hash: Text | None = None
     serial: Count = 0
+    moved: bool = False  # it is somebody else's than who bought it
+
+
+class FoundAnswer(_Answer):
+    """POST /events/{slug}/orders/find"""
+
+    orders: tuple[FoundOrderAnswer, ...]
+    received: tuple[TicketAnswer, ...] = ()
+
+
+class MoveAnswer(_Answer):
+    """POST /tickets/{id}/moves"""
+
+    state: Text  # pending | confirming | done | taken_back
 
 
 class OrderAnswer(_Answer):

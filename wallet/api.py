@@ -10,14 +10,14 @@ from wallet.answers import (
     EventHeadAnswer,
     EventsAnswer,
     FoundAnswer,
-    FoundOrderAnswer,
+    MoveAnswer,
     OrderAnswer,
     PlacedAnswer,
     StatusAnswer,
 )
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
-from wallet.records import BindingIntent, Line, Payment, Placed
+from wallet.records import BindingIntent, Giving, Line, Payment, Placed
 from wallet.transport import Reply, Transport
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -60,11 +60,11 @@ class Api:
     def events(self) -> tuple[EventHeadAnswer, ...]:
         return self.transport.request("GET", f"{_BASE}/events", EventsAnswer.model_validate_json).value.events
 
-    def find_orders(self, slug: str, owner: bytes, expiry: int, signature: bytes) -> tuple[FoundOrderAnswer, ...]:
-        """The owner's paid orders; changes nothing there, so it needs no key."""
+    def find_orders(self, slug: str, owner: bytes, expiry: int, signature: bytes) -> FoundAnswer:
+        """What the owner paid for or was given; changes nothing there, so it needs no key."""
         path = f"{_BASE}/events/{quote(slug, safe='')}/orders/find"
         body = {"owner": "0x" + owner.hex(), "expiry": expiry, "signature": "0x" + signature.hex()}
-        return self.transport.request("POST", path, FoundAnswer.model_validate_json, body=body).value.orders
+        return self.transport.request("POST", path, FoundAnswer.model_validate_json, body=body).value
 
     def place_order(self, slug: str, lines: tuple[Line, ...], owner: bytes | None, key: str) -> PlacedAnswer:
         body: dict[str, Any] = {"lines": [_line(line) for line in lines]}
@@ -94,6 +94,7 @@ class Api:
         self.transport.request("DELETE", path, lambda _body: None, headers=_bearer(placed.secret))
 
     def credential(self, ticket_id: UUID, secret: str, intent: BindingIntent) -> CredentialAnswer:
+        """`secret`: the order's; empty where there is none and the owner's signature is enough."""
         body = {
             "device_key": intent.device_key.hex(),
             "number": intent.number,
@@ -108,7 +109,23 @@ class Api:
             f"{_BASE}/tickets/{ticket_id}/credential",
             CredentialAnswer.model_validate_json,
             body=body,
-            headers={"Idempotency-Key": intent.idempotency_key, **_bearer(secret)},
+            headers={"Idempotency-Key": intent.idempotency_key, **(_bearer(secret) if secret else {})},
+        ).value
+
+    def move(self, ticket_id: UUID, giving: Giving) -> MoveAnswer:
+        """Give a ticket away; the same again tells how that stands."""
+        body = {
+            "to": "0x" + giving.to.hex(),
+            "epoch": giving.epoch,
+            "deadline": giving.deadline,
+            "owner_signature": "0x" + giving.signature.hex(),
+        }
+        return self.transport.request(
+            "POST",
+            f"{_BASE}/tickets/{ticket_id}/moves",
+            MoveAnswer.model_validate_json,
+            body=body,
+            headers={"Idempotency-Key": giving.idempotency_key},
         ).value
 
     def status(self) -> StatusAnswer:

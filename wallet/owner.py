@@ -7,6 +7,7 @@ from eth_account.signers.local import LocalAccount
 
 from credential.binding import Binding, binding_typed_data
 from credential.finding import finding_typed_data
+from credential.moving import move_typed_data
 from wallet.keys import chain_path, path_text
 
 
@@ -25,6 +26,14 @@ def sign_binding(account: LocalAccount, platform_id: bytes, binding: Binding) ->
 def sign_finding(account: LocalAccount, platform_id: bytes, event_tag: bytes, expiry: int) -> bytes:
     """65 bytes: the owner wishes to find the orders of an event again (SPEC 4.9)."""
     typed = finding_typed_data(platform_id, event_tag, address_of(account), expiry)
+    return bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
+
+
+def sign_move(
+    account: LocalAccount, chain_id: int, contract: bytes, token_id: int, epoch: int, to: bytes, deadline: int
+) -> bytes:
+    """65 bytes: the owner gives a ticket to `to` (SPEC 8.5)."""
+    typed = move_typed_data(chain_id, contract, token_id, epoch, to, deadline)
     return bytes(account.sign_message(encode_typed_data(full_message=typed)).signature)
 
 

@@ -138,12 +138,29 @@ class Purchase(Record):
     placed: Placed | None = None
     payments: tuple[Payment, ...] = ()
     bindings: dict[str, BindingIntent] = {}  # by ticket id
-    takes_over: bool = False  # may replace another device's binding: the wallet was restored
+    takes_over: bool = False  # may replace another device's binding: the wallet was restored, or given the tickets
     reason: str | None = None
 
     @property
     def key(self) -> str:
         return str(self.id)
+
+    @property
+    def is_received(self) -> bool:
+        """No order of this wallet's: tickets of an event that others gave to it."""
+        return self.placed is None and self.state is PurchaseState.DONE
+
+
+class Giving(BaseModel):
+    """One signed wish to give a ticket away, complete, so that it can be sent again byte for byte."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    to: HexBytes  # 20
+    epoch: int
+    deadline: int
+    signature: HexBytes  # 65
+    idempotency_key: str
+    done: bool = False  # the platform has it; the ticket is the receiver's
 
 
 class Ticket(Record):
@@ -170,6 +187,7 @@ class Ticket(Record):
     stage: str  # paid | batched | minting | minted, when the platform was last asked
     tx_hash: str | None = None
     superseded: bool = False  # another device has a later credential
+    giving: Giving | None = None
 
     @property
     def key(self) -> str:

@@ -2,26 +2,24 @@
 
 from wallet.api import Api
 from wallet.errors import WalletError
+from wallet.giving import find, own_address
 from wallet.i18n import gettext as _
-from wallet.opened import OpenedWallet, remember_platform, server_time
-from wallet.owner import address_of, owner_account, sign_finding
+from wallet.opened import OpenedWallet, remember_platform
+from wallet.owner import address_of, owner_account
 from wallet.purchases import facts
 from wallet.receipts import Receipt
 from wallet.records import PaymentChoice, Placed, Purchase, PurchaseState
 from wallet.trust import check_event
-
-FINDING_SECONDS = 600  # how long a signed wish to find orders holds
 
 
 def find_receipts(wallet: OpenedWallet, api: Api, slug: str) -> list[Receipt]:
     """Every paid order of an event that was made for this phrase: the phrase alone is enough."""
     event = api.event(slug)
     check_event(event.platform_id, event.id, event.tag)
-    account = owner_account(wallet.seed, event.tag)
-    owner = address_of(account)
-    expiry = server_time(wallet, api) + FINDING_SECONDS
-    found = api.find_orders(slug, owner, expiry, sign_finding(account, event.platform_id, event.tag, expiry))
-    return [Receipt(api.server, one.order_id, one.order_secret, owner) for one in found]
+    owner = own_address(wallet, event.tag)
+    return [
+        Receipt(api.server, one.order_id, one.order_secret, owner) for one in find(wallet, api, facts(event)).orders
+    ]
 
 
 def adopt(wallet: OpenedWallet, api: Api, receipt: Receipt) -> Purchase:

@@ -38,7 +38,7 @@ class Shown:
 
 def present(ticket: Ticket, seed: bytes, kind: Kind, now: int) -> Shown:
     """The full or compact code of a ticket at `now`, Unix seconds."""
-    moment = _checked(now)
+    moment = _checked(ticket, now)
     key = device_key(seed, ticket.event.tag, ticket.token_id, ticket.number)
     if kind is Kind.FULL:
         payload = present_full(ticket.credential, moment, key)
@@ -58,7 +58,7 @@ def answer(ticket: Ticket, seed: bytes, typed: str, now: int) -> Shown:
             "bad_challenge", _("A gate's challenge has nine digits, like 017 123456. Type what the gate shows.")
         )
     gate_number, challenge = int(digits[:3]), int(digits[3:])
-    moment = _checked(now)
+    moment = _checked(ticket, now)
     key = device_key(seed, ticket.event.tag, ticket.token_id, ticket.number)
     payload = answer_challenge(ticket.credential, gate_number, challenge, moment, key)
     return Shown(Kind.ANSWER, to_digits(payload), moment, moment + ANSWER_SECONDS)
@@ -67,6 +67,8 @@ def answer(ticket: Ticket, seed: bytes, typed: str, now: int) -> Shown:
 def warnings(ticket: Ticket, now: int) -> list[str]:
     """What a gate may object to, in sentences for the ticket's holder."""
     found = []
+    if ticket.giving is not None:
+        found.append(_("You began to give this ticket away. Run: truestub-wallet resume"))
     if ticket.superseded:
         found.append(_("Another device has this ticket now; a gate will refuse this code."))
     if ticket.state != "valid":
@@ -115,7 +117,9 @@ def duration(seconds: int) -> str:
     return _("%d s") % rest
 
 
-def _checked(now: int) -> int:
+def _checked(ticket: Ticket, now: int) -> int:
+    if ticket.giving is not None and ticket.giving.done:
+        raise WalletError("given_away", _("You gave this ticket away; it is somebody else's now."))
     if not 0 <= now <= MAX_TIMESTAMP:
         raise WalletError("bad_time", _("A code's time must be between 1970 and 2106. Set this device's clock."))
     return now

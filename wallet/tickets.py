@@ -2,9 +2,10 @@
 
 from credential.binding import Binding, sign_possession
 from credential.signing import public_key_of
-from wallet.answers import OrderAnswer, TicketAnswer
+from wallet.answers import TicketAnswer
 from wallet.api import Api
 from wallet.errors import WalletError
+from wallet.giving import received
 from wallet.i18n import gettext as _
 from wallet.keys import device_key
 from wallet.opened import OpenedWallet, remember_platform, server_time
@@ -44,11 +45,11 @@ def collect(wallet: OpenedWallet, purchase: Purchase, wait_seconds: float = TICK
     while True:
         reply = api.order(placed.order_id, placed.secret)
         purchase = settle(wallet, purchase, reply.value)
-        good = [ticket for ticket in reply.value.tickets if ticket.state in ("valid", "suspended")]
+        good = [one for one in reply.value.tickets if one.state in ("valid", "suspended") and not one.moved]
         for ticket in good:
             if ticket.token_id is not None and wallet.store.get(Ticket, str(ticket.ticket_id)) is None:
                 purchase = _take(wallet, api, purchase, ticket, take_over=purchase.takes_over)
-        held = [wallet.store.get(Ticket, str(ticket.ticket_id)) for ticket in good]
+        held = [wallet.store.get(Ticket, str(ticket.ticket_id)) for ticket in good]  # given away: somebody else's
         if reply.value.tickets and all(held):
             done = purchase.model_copy(update={"state": PurchaseState.DONE})
             wallet.store.put(done)
@@ -67,9 +68,9 @@ def rekey(wallet: OpenedWallet, ticket: Ticket) -> Ticket:
     purchase = wallet.store.get(Purchase, str(ticket.purchase))
     if purchase is None:
         raise WalletError("order_not_here", _("This wallet does not have the order of this ticket."))
-    api, placed = wallet.api(purchase.server), placed_of(purchase)
+    api = wallet.api(purchase.server)
     refresh_platform(wallet, api, purchase.event.platform_id)
-    for known in api.order(placed.order_id, placed.secret).value.tickets:
+    for known in _known(wallet, api, purchase):
         if known.ticket_id == ticket.id and known.token_id is not None:
             _take(wallet, api, purchase, known, take_over=True)
             return wallet.store.get(Ticket, ticket.key) or ticket
@@ -87,16 +88,31 @@ def finish_rekeys(wallet: OpenedWallet) -> list[Ticket]:
     ]
 
 
-def refresh(wallet: OpenedWallet, purchase: Purchase) -> OrderAnswer:
-    """Ask how an order's tickets are: on the chain yet, still this device's. Stored; the answer is returned too."""
-    api, placed = wallet.api(purchase.server), placed_of(purchase)
-    order = api.order(placed.order_id, placed.secret).value
+def receive(wallet: OpenedWallet, api: Api, slug: str) -> list[Ticket]:
+    """Take what others gave to this wallet at an event; what it was given before stays as it is."""
+    purchase, gifts = received(wallet, api, slug)
+    refresh_platform(wallet, api, purchase.event.platform_id)
+    for known in gifts:
+        held = wallet.store.get(Ticket, str(known.ticket_id))
+        new = held is None or held.giving is not None or held.purchase != purchase.id
+        if new and known.state in ("valid", "suspended") and known.token_id is not None:
+            purchase = _take(wallet, api, purchase, known, take_over=True)
+    own = [wallet.store.get(Ticket, str(known.ticket_id)) for known in gifts]
+    return [ticket for ticket in own if ticket is not None]
+
+
+def refresh(wallet: OpenedWallet, purchase: Purchase) -> None:
+    """Ask how a purchase's tickets are: on the chain yet, still this device's. Stored."""
+    api = wallet.api(purchase.server)
+    tickets = _known(wallet, api, purchase)
     remember_platform(wallet, api, purchase.event.platform_id)
     purchase = _with_times(wallet, purchase, facts(api.event(purchase.event.slug)))
-    for known in order.tickets:
+    for known in tickets:
         ticket = wallet.store.get(Ticket, str(known.ticket_id))
-        if ticket is not None:
+        if ticket is not None and ticket.purchase == purchase.id:
+            gone = known.moved and not purchase.is_received  # else the chain did not take it, or it was given back
             news = {
+                "giving": ticket.giving if gone or ticket.giving is None or not ticket.giving.done else None,
                 "state": known.state,
                 "stage": known.stage,
                 "tx_hash": known.tx_hash,
@@ -107,7 +123,14 @@ def refresh(wallet: OpenedWallet, purchase: Purchase) -> OrderAnswer:
             wallet.store.put(ticket)
             if known.state == "valid" and not ticket.superseded and not _holds_for_the_event(ticket):
                 purchase = _renew(wallet, api, purchase, known, ticket)
-    return order
+
+
+def _known(wallet: OpenedWallet, api: Api, purchase: Purchase) -> tuple[TicketAnswer, ...]:
+    """What the platform says of a purchase's tickets, or of those that were given to this wallet."""
+    if purchase.is_received:
+        return received(wallet, api, purchase.event.slug)[1]
+    placed = placed_of(purchase)
+    return api.order(placed.order_id, placed.secret).value.tickets
 
 
 def _with_times(wallet: OpenedWallet, purchase: Purchase, event: EventFacts) -> Purchase:
@@ -161,7 +184,8 @@ def _bind(
     """Send the intent, mended as often as the platform says how; keep what comes back."""
     for _try in range(_BIND_TRIES):
         try:
-            answer = api.credential(known.ticket_id, placed_of(purchase).secret, intent)
+            secret = purchase.placed.secret if purchase.placed is not None else ""
+            answer = api.credential(known.ticket_id, secret, intent)
             break
         except Problem as problem:
             number, epoch = _what_to_change(problem, intent, take_over=take_over)

@@ -41,6 +41,11 @@ def effective_owner(connection: Connection, ticket: Row[Any]) -> Owner | Refusal
     return Owner(token.owner, token.epoch, stopped)
 
 
+def owner_now() -> ColumnElement[bytes]:
+    """Whose a ticket is, final or not; in a query of tickets and tokens."""
+    return case((func.coalesce(Token.epoch, 0) > Ticket.epoch, Token.owner), else_=Ticket.owner)
+
+
 def has_moved() -> ColumnElement[bool]:
     """Whether a ticket is somebody else's than its buyer's, final or not; in a query of tickets, orders and tokens.
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
 from backend.credentials.ownership import has_moved
 from backend.credentials.ticket_status import effective_state
@@ -33,7 +33,7 @@ def order_view(engine: Engine, order_id: UUID, chain: ChainPayments | None = Non
         if order is None:
             raise LookupError(order_id)
         over = order.state == "held" and order.hold_expires_ms <= now_ms(connection)
-        tickets = _tickets(connection, order_id)
+        tickets = tickets_view(connection, Ticket.order_id == order_id)
         return {
             "order_id": str(order.id),
             "event": order.slug,
@@ -96,7 +96,8 @@ def _payment(connection: Connection, order_id: UUID, chain: ChainPayments | None
     return told
 
 
-def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
+def tickets_view(connection: Connection, which: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Tickets and how far each is on its way to the chain. `which`: a condition on tickets, orders and tokens."""
     query = (
         select(
             Ticket,
@@ -122,8 +123,8 @@ def _tickets(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
             ),
         )
         .outerjoin(Token, and_(Token.event_id == Ticket.event_id, Token.token_id == Ticket.token_id))
-        .where(Ticket.order_id == order_id)
-        .order_by(Ticket.position)
+        .where(which)
+        .order_by(Ticket.order_id, Ticket.position)
     )
     rows = connection.execute(query).all()
     hashes = _last_hashes(connection, {row.job for row in rows if row.job is not None and row.tx_hash is None})

@@ -1,4 +1,4 @@
-"""POST /events/{slug}/orders/find: an owner's orders, for a wallet that lost all but its phrase."""
+"""POST /events/{slug}/orders/find: what an owner has there, for a wallet that knows nothing but its phrase."""
 
 from apiflask import APIBlueprint
 from flask import Response
@@ -17,10 +17,11 @@ bp = APIBlueprint("finding", __name__, url_prefix="/api/v1", tag="Orders")
 @bp.doc(responses=[400, 404, 422, 429])
 @takes(bp, FindIn)
 def find(slug: str, body: FindIn) -> Response:
-    """The owner's paid orders with their secrets; the owner's signature is the permission. Changes nothing."""
+    """The owner's paid orders with their secrets, and tickets given to the owner. Changes nothing."""
     slow_down("lookup")
     parts = services()
     signature = bytes.fromhex(body.signature.removeprefix("0x"))
     found = find_orders(parts.engine, slug, bytes.fromhex(body.owner[2:]), body.expiry, signature)
-    orders = [{"order_id": str(one), "order_secret": secret_now(parts.engine, parts.secret, one)} for one in found]
-    return Response(reply({"orders": orders}), mimetype="application/json")
+    secrets = [(str(one), secret_now(parts.engine, parts.secret, one)) for one in found.orders]
+    orders = [{"order_id": order, "order_secret": secret} for order, secret in secrets]
+    return Response(reply({"orders": orders, "received": found.received}), mimetype="application/json")

@@ -128,12 +128,6 @@ class FoundOrderOut(BaseModel):
     order_secret: str
 
 
-class FoundOut(BaseModel):
-    """An owner's paid orders of an event, oldest first."""
-
-    orders: list[FoundOrderOut]
-
-
 class LineOut(BaseModel):
     """A line of an order."""
 
@@ -188,6 +182,13 @@ class TicketOut(BaseModel):
     token_id: int | None
     tx_hash: str | None
     serial: int
+
+
+class FoundOut(BaseModel):
+    """An owner's paid orders of an event, oldest first, and tickets of other people's orders that are the owner's."""
+
+    orders: list[FoundOrderOut]
+    received: list[TicketOut]
 
 
 class ApproveOut(BaseModel):

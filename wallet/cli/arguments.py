@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _keys(command)
     _buying(command)
     _showing(command)
+    _giving(command)
     _recovery(command)
     return top
 
@@ -99,6 +100,17 @@ def _showing(command: Any) -> None:  # noqa: ANN401 - see above
     answer.add_argument("digits", metavar=_("NINE-DIGITS"), nargs="+", help=_("what the gate shows"))
     answer.add_argument("--png", metavar=_("FILE"), help=_("draw into a picture file"))
     answer.add_argument("--at", metavar=_("TIME"), help=_("as of this time (for tests)"))
+
+
+def _giving(command: Any) -> None:  # noqa: ANN401 - see above
+    give = command("give", "give", _("give a ticket to somebody else's wallet"))
+    give.add_argument("ticket", metavar=_("TICKET"), help=_("number in the list, id, or seat"))
+    give.add_argument("address", metavar=_("ADDRESS"), help=_("what `truestub-wallet receive` shows the receiver"))
+    _waiting(give)
+    receive = command("receive", "receive", _("show where others send you a ticket, and take what they gave"))
+    receive.add_argument("event", metavar=_("EVENT"), help=_("the event's short name, as in its address"))
+    _server(receive)
+    _waiting(receive)
 
 
 def _recovery(command: Any) -> None:  # noqa: ANN401 - see above

@@ -20,6 +20,7 @@ _BY_CODE = {
         "bad_arguments",
         "bad_challenge",
         "bad_receipt",
+        "bad_receiver",
         "bad_time",
         "confirmation_needed",
         "no_compact_code",

@@ -64,7 +64,9 @@ def ticket_line(number: int, ticket: Ticket) -> str:
     """One line about a ticket."""
     place = ticket.seat or _("no seat")
     parts = [ticket.event.name, ticket.class_code, place, when(ticket.event.starts_at, ticket.event.time_zone)]
-    if ticket.superseded:
+    if ticket.giving is not None and ticket.giving.done:
+        parts.append(_("given away"))
+    elif ticket.superseded:
         parts.append(_("on another device now"))
     return f"{number:>3}  " + " · ".join(parts)
 
@@ -87,6 +89,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
         "not_before": ticket.not_before,
         "not_after": ticket.not_after,
         "superseded": ticket.superseded,
+        "given_to": "0x" + ticket.giving.to.hex() if ticket.giving is not None else None,
     }
 
 

@@ -189,7 +189,10 @@ class Token(Base):
     status: Mapped[int]  # 0 valid, 1 redeemed, 2 revoked, 3 suspended (SPEC 8.3)
     minted_block: Mapped[int] = mapped_column(BigInteger)
     changed_block: Mapped[int] = mapped_column(BigInteger)
-    __table_args__ = (Index(None, "changed_block"),)
+    __table_args__ = (
+        Index(None, "changed_block"),
+        Index("ix_tokens_given", "owner", postgresql_where=text("epoch > 0"), sqlite_where=text("epoch > 0")),
+    )
 
 
 class Diagnosis(Base):

@@ -122,6 +122,12 @@ class Ticket(Base):
             sqlite_where=text("batch_number IS NULL"),
         ),
         Index(
+            "ix_tickets_given",  # to whom
+            "owner",
+            postgresql_where=text("epoch > 0"),
+            sqlite_where=text("epoch > 0"),
+        ),
+        Index(
             "ix_tickets_not_valid",  # what the chain is to be told
             "event_id",
             "token_id",

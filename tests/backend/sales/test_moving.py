@@ -26,6 +26,7 @@ from backend.db.tables.orders import Ticket
 from backend.sales.moving import MOVES_A_DAY
 from credential.moving import move_typed_data
 from credential.tickets import Status
+from tests.backend.web.test_finding import find
 from tests.support.anvil import ACCOUNTS
 from tests.support.buyer import Buyer, new_key, problem
 from tests.support.chain_shop import Till
@@ -232,3 +233,21 @@ def _open_moves(ticket: Given) -> list[int]:
     with read(ticket.shop.services.engine) as connection:
         mine = (ChainMove.ticket_id == UUID(ticket.ticket_id)) & (ChainJob.state != "final")
         return list(connection.scalars(select(ChainJob.id).join(ChainMove).where(mine)))
+
+
+def test_receiver_finds_what_was_given_by_us_or_on_the_chain_and_the_giver_does_not(ticket: Given) -> None:
+    def found(owner: LocalAccount) -> list[str]:
+        answer = find(ticket.shop.client, owner)
+        assert answer.status_code == 200
+        return [one["ticket_id"] for one in answer.get_json()["received"]]
+
+    assert found(HOLDER) == found(FRIEND) == []
+    with ticket.shop.node.away():
+        assert ticket.give(HOLDER, FRIEND).status_code == 200
+        assert (found(HOLDER), found(FRIEND)) == ([], [ticket.ticket_id])
+    ticket.until(lambda: ticket.is_with(FRIEND, 1), "the move")
+    assert (found(HOLDER), found(FRIEND)) == ([], [ticket.ticket_id])
+    with ticket.shop.services.engine.begin() as connection:  # the chain knows more than we do
+        mine = (Token.event_id == ticket.shop.event_id) & (Token.token_id == ticket.row.token_id)
+        connection.execute(update(Token).where(mine).values(owner=bytes.fromhex(THIRD.address[2:]), epoch=2))
+    assert (found(FRIEND), found(THIRD)) == ([], [ticket.ticket_id])

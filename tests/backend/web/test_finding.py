@@ -74,7 +74,7 @@ def test_owner_finds_every_paid_order_with_the_secret_that_opens_it(shop: FlaskC
 def test_others_find_nothing(shop: FlaskClient) -> None:
     buy(shop, "adas-order", ADA)
 
-    assert find(shop, BEN).json == {"orders": []}
+    assert find(shop, BEN).json == {"orders": [], "received": []}
 
 
 def test_another_key_does_not_find_an_owners_orders(shop: FlaskClient) -> None:
