@@ -22,7 +22,7 @@ from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.bundles import refresh
 from backend.db.engine import make_engine, read
-from backend.db.tables.restores import require_reconciled
+from backend.db.tables.restores import waiting
 from backend.i18n import gettext as _
 from backend.logs import configure_logs
 from backend.notices.kept import Kept
@@ -73,8 +73,10 @@ def work() -> None:
     telling = make_engine(settings.database_url, safe_commits=False, patience_seconds=TELLING_SECONDS)
     try:
         with read(services.engine) as connection:
-            require_reconciled(connection)  # said at once; the crew asks again before every round
+            restored = waiting(connection) is not None
         typer.echo(_("The worker runs."))
+        if restored:  # the crew asks before every round of every task; the watcher has people told
+            typer.echo(_("The database was restored: nothing but telling people is done before truestub reconcile"))
         holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         book = Book(services.secret)
         sending = Sending(telling, settings, book, OrderSending(telling, settings, services.secret))
@@ -141,9 +143,12 @@ def telling_tasks(engine: Engine, send: Sender, nodes: Sequence[Node]) -> list[T
     def compare() -> Verified | None:
         return verify_by_any(engine, nodes, COMPARED_OF_EVENT)
 
+    def news(since_ms: int) -> int:
+        return spread(engine, since_ms) + send_due(engine, send, OF_INCIDENTS, since_ms)
+
     return [
         Task("reports", 2.0, lambda _held: write_reports(engine, compare)),
-        Task("notices", 1.0, lambda _held: spread(engine) + send_due(engine, send, OF_INCIDENTS)),
+        Task("notices", 1.0, lambda _held: news(0), at_rest=news),
         Task("confirmations", 1.0, lambda _held: send_due(engine, send, (CONFIRM,))),
         Task("letters", 1.0, lambda _held: release_receipts(engine) + send_due(engine, send, (LETTER,))),
     ]

@@ -76,12 +76,15 @@ def enqueue_confirmation(connection: Connection, subscriber: UUID) -> None:
     insert_missing(connection, Outbox, [row])
 
 
-def spread(engine: Engine) -> int:
-    """Turn a note's row into one for each confirmed subscriber, some at a time; how many were made."""
+def spread(engine: Engine, since_ms: int = 0) -> int:
+    """Turn a note's row into one for each confirmed subscriber, some at a time; how many were made.
+
+    `since_ms`: leave alone what was written before.
+    """
     with engine.begin() as connection:
         row = connection.execute(
             select(Outbox.id, Outbox.payload)
-            .where(Outbox.topic == SPREAD, Outbox.state == "waiting")
+            .where(Outbox.topic == SPREAD, Outbox.state == "waiting", Outbox.created_ms >= since_ms)
             .order_by(Outbox.id)
             .limit(1)
             .with_for_update()
@@ -102,8 +105,8 @@ def spread(engine: Engine) -> int:
     return len(who) + 1
 
 
-def send_due(engine: Engine, send: Sender, topics: Collection[str]) -> int:
-    """Send what is due of these topics, little of it for a second time; how many left.
+def send_due(engine: Engine, send: Sender, topics: Collection[str], since_ms: int = 0) -> int:
+    """Send what is due of these topics and was written since then, little of it for a second time; how many left.
 
     What must not wait for one another is sent in calls of its own. Several workers may do so: a letter's id makes a
     repeat harmless.
@@ -111,7 +114,8 @@ def send_due(engine: Engine, send: Sender, topics: Collection[str]) -> int:
     with read(engine) as connection:
         waiting = (
             select(Outbox.id, Outbox.topic, Outbox.payload, Outbox.attempts)
-            .where(Outbox.topic.in_(topics), Outbox.state == "waiting", is_due(Outbox.due_ms, now_ms(connection)))
+            .where(Outbox.topic.in_(topics), Outbox.state == "waiting", Outbox.created_ms >= since_ms)
+            .where(is_due(Outbox.due_ms, now_ms(connection)))
             .order_by(Outbox.due_ms)
         )
         due = [

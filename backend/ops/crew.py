@@ -3,7 +3,8 @@
 Promises: a task that fails, hangs or waits for something that is away never stops another; it is tried again, after a
 pause that doubles up to a limit, and its failure is logged once, not at every try. Leadership is for thrift and order;
 what must not happen twice is kept by constraints and fences, whoever leads. No task runs on a restored database before
-it is reconciled, also when it was put back under a worker that runs.
+it is reconciled, also when it was put back under a worker that runs; a task that tells people may name what it does
+for that time.
 """
 
 import logging
@@ -17,12 +18,12 @@ from sqlalchemy import Engine
 from backend.chain import leases
 from backend.chain.leases import HeldLease, LeaseLostError
 from backend.db.engine import read
-from backend.db.tables.restores import require_reconciled
-from backend.errors import Refused
+from backend.db.tables.restores import waiting
 
 RENEW_SECONDS = leases.LEASE_SECONDS / 3
 FIRST_PAUSE_SECONDS = 0.5  # after a failure
 LONGEST_PAUSE_SECONDS = 10.0
+REST_SECONDS = 1.0  # between two looks whether a restored database is reconciled
 REMIND_SECONDS = 60.0  # a failure that lasts is logged again after so long
 JOIN_SECONDS = 8.0  # for a task to come to its end when told to stop
 
@@ -31,11 +32,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to do again and again. `run` says how much it did; if nothing, the task pauses before the next time."""
+    """What to do again and again. `run` says how much it did; if nothing, the task pauses before the next time.
+
+    `at_rest`: what it does instead on a restored database that waits, of which it is told when it was put back (Unix
+    milliseconds): nothing about anything older may be done.
+    """
 
     name: str
     pause_seconds: float
     run: Callable[[HeldLease], int]
+    at_rest: Callable[[int], int] | None = None
 
 
 def work(engine: Engine, tasks: Sequence[Task], holder: str, stop: Event) -> None:
@@ -58,6 +64,7 @@ class _Loop:
         self._engine, self._task, self._holder, self._stop = engine, task, holder, stop
         self._held: HeldLease | None = None
         self._renewed = 0.0
+        self._rests = False
         self._failures = 0
         self._told: tuple[str, float] = ("", 0.0)
 
@@ -76,22 +83,30 @@ class _Loop:
         self._release()
 
     def _round(self) -> float:
-        self._require_reconciled()
+        restored_ms = self._restored_ms()
+        if restored_ms is not None and self._task.at_rest is None:
+            return REST_SECONDS
         now = time.monotonic()
         if self._held is None or now - self._renewed > RENEW_SECONDS:
             self._held, self._renewed = leases.take(self._engine, self._task.name, self._holder), now
         if self._held is None:
             return max(self._task.pause_seconds, RENEW_SECONDS / 3)  # another process leads
+        if restored_ms is not None and self._task.at_rest is not None:
+            return 0.0 if self._task.at_rest(restored_ms) else self._task.pause_seconds
         return 0.0 if self._task.run(self._held) else self._task.pause_seconds
 
-    def _require_reconciled(self) -> None:
-        try:
-            with read(self._engine) as connection:
-                require_reconciled(connection)
-        except Refused:
+    def _restored_ms(self) -> int | None:
+        with read(self._engine) as connection:
+            restored = waiting(connection)
+        if restored is None:
+            self._rests = False
+            return None
+        if not self._rests and self._task.at_rest is None:
+            self._rests = True
+            _log.warning("task %s rests: the database was restored; run: truestub reconcile", self._task.name)
             self._release()  # for truestub reconcile
             self._held = None
-            raise
+        return int(restored["at_ms"])
 
     def _tell(self, error: Exception) -> None:
         text, now = f"{type(error).__name__}: {error}", time.monotonic()

@@ -14,6 +14,9 @@ WORKER_GONE_MS = 2_000  # after its lease ran out
 STALLED_COMMIT_MS = 3_000  # a commit waits a few milliseconds for a standby that is well
 LATE_BUNDLE_MS = 90_000  # near an event a bundle is renewed every 15 s (backend.credentials.bundles)
 
+_RESTING = ("payments", "minting", "index", "node", "gate_sync")  # components that a worker's tasks look after
+_NOT_RESTING = ("database", "standby", *UNWRITABLE)  # causes that are no task's
+
 State = Literal["works", "waits", "down"]
 Fact = int | str | None
 
@@ -35,7 +38,7 @@ def judge(now: Readings) -> tuple[Health, ...]:
         return _without_database(now)
     stopped = _stopped(now)
     cause, since = stopped or ("", None)
-    return (
+    found = (
         Health("sales", "down", cause, since_ms=since) if stopped else _sales(now),
         Health("payments", "waits", cause, since_ms=since) if stopped else _payments(now),
         _amounts(now),
@@ -49,6 +52,14 @@ def judge(now: Readings) -> tuple[Health, ...]:
         _disk(now),
         _environment(now),
     )
+    return found if now.restored_ms is None else tuple(_at_rest(one, now.restored_ms) for one in found)
+
+
+def _at_rest(one: Health, since_ms: int) -> Health:
+    """No task runs before a restored database is reconciled: what is late then waits for that; no fault of its own."""
+    if one.component not in _RESTING or one.state == "works" or one.cause in _NOT_RESTING:
+        return one
+    return Health(one.component, "waits", "restored", one.facts, since_ms)
 
 
 def _stopped(now: Readings) -> tuple[str, int | None] | None:

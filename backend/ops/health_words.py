@@ -11,6 +11,8 @@ Facts = Mapping[str, Fact]
 
 def sentence(component: str, cause: str, facts: Facts) -> str:
     """One sentence, without a full stop at its end unless it is made of several."""
+    if cause == "restored" and component != "sales":
+        return _("This waits until the shop, which was put back from a copy, was compared with bank and chain")
     if component == "minting" and cause not in ("works", "database"):
         return _minting_waits(cause, facts)
     rule = _RULES.get((component, cause)) or _RULES.get((component, ""))

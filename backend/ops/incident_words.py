@@ -8,7 +8,8 @@ from backend.i18n import language, ngettext
 from backend.ops.estimate import FEW_SECONDS
 from backend.ops.health_words import sentence
 
-_TOLD_BY = {"chain": "minting", "database": "database"}  # the component whose words tell a group's trouble
+# The component whose words tell a group's trouble.
+_TOLD_BY = {"chain": "minting", "database": "database", "restore": "sales"}
 
 
 def title(component: str) -> str:

@@ -22,7 +22,8 @@ GROUP = {  # component of health -> component of an incident; the others stand f
 }
 _TELLING = ("minting", "database", "node", "index", "sales")  # of a group's components, the first in trouble tells why
 _NO_INCIDENT = {"no_node_yet", "unseen", "not_begun"}  # not yet set up is not broken
-_OTHERS_FAULT = {"database", "standby", "storage_full", "read_only"}  # as the cause of another component's trouble
+_RESTORED = "restored"  # the cause of an incident of its own: nobody's fault, and over by `truestub reconcile`
+_OTHERS_FAULT = {"database", "standby", "storage_full", "read_only", _RESTORED}  # of another component's trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def troubles_of(health: Iterable[Health]) -> dict[str, Trouble]:
     groups: dict[str, list[Health]] = {}
     for one in health:
         if one.state != "works" and one.cause not in _NO_INCIDENT and not _follows(one):
-            groups.setdefault(GROUP.get(one.component, one.component), []).append(one)
+            groups.setdefault(_group(one), []).append(one)
     return {group: _trouble(group, parts) for group, parts in groups.items()}
 
 
@@ -92,6 +93,10 @@ def step(memory: Memory, opened: Sequence[OpenIncident], troubles: Mapping[str, 
         same=tuple((one, trouble) for one, trouble in going if one.cause == trouble.cause),
         closed=tuple((known[group], since) for group, since in well.items() if now_ms - since >= CLOSE_AFTER_MS),
     )
+
+
+def _group(one: Health) -> str:
+    return "restore" if one.cause == _RESTORED else GROUP.get(one.component, one.component)
 
 
 def _follows(one: Health) -> bool:

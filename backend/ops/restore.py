@@ -38,7 +38,7 @@ UPDATE public.leases SET expires_ms = 0;
 def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
     """Restore into the database and the key folder that `settings` name; the backup's manifest. Nothing is overwritten.
 
-    It is marked before anyone can see it: events on sale are paused and no worker starts until it is reconciled.
+    It is marked before anyone can see it: events on sale are paused, and workers only tell people, until `reconcile`.
     """
     require_empty(settings.database_url)  # said before the long work too
     with scratch_folder(settings.data_dir, "restore") as scratch:

@@ -70,7 +70,7 @@ def test_one_worker_leads_and_another_takes_over_when_it_stops(engine: Engine) -
 def test_a_database_restored_under_a_running_worker_is_left_alone_until_it_is_reconciled(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(crew, "REST_SECONDS", 0.01)
     with engine.begin() as connection:
         ensure_platform(connection)
     stop, task = Event(), Counting("t")
@@ -83,7 +83,7 @@ def test_a_database_restored_under_a_running_worker_is_left_alone_until_it_is_re
         runs = task.runs
         with engine.begin() as connection:
             connection.execute(update(Lease).values(expires_ms=0))
-        time.sleep(20 * crew.LONGEST_PAUSE_SECONDS)
+        time.sleep(20 * crew.REST_SECONDS)
         assert task.runs == runs
         with engine.begin() as connection:
             unmark(connection)

@@ -11,9 +11,10 @@ import pytest
 from backend.db.engine import make_engine, read
 from backend.db.tables.orders import Ticket
 from tests.faults import history
-from tests.faults.arena import SLUG, Arena, Seen
+from tests.faults.arena import SETTLE_SECONDS, SHOWN_SECONDS, SLUG, TOLD_SECONDS, Arena, Seen
 from tests.support.failover import run
 from tests.support.guest import Guest
+from tests.support.installation import wait_until
 from tests.support.replicated import Pair
 
 KILLS, CUTS = 10, 5
@@ -164,17 +165,32 @@ def test_older_backup_restored(arena: Arena, seen: Seen) -> None:
         platform.kill(name)
     _empty_database(arena)
     platform.run("restore", str(backup), "--key", str(platform.folder / "backup.key"))
-    platform.run("reconcile", "--refund-unknown")
     arena.engine = make_engine(platform.database_url)
+    tell_of_the_restore(arena, seen)
+    platform.run("reconcile", "--refund-unknown")
+    wait_until(lambda: not arena.incidents(), "the incident to close by itself", SETTLE_SECONDS)
     arena.acknowledged &= known  # the orders are gone; their tickets are not:
     assert tokens <= _tokens(arena)
     assert history.revoked_but_good(arena.engine) == 0, "what was given back after the backup stays void"
-    for name in ("signer", "work", "web"):
-        arena.start_process(name)
     arena.sell(2)
     seen.sold += 2
     arena.check()
     seen.checked = True
+
+
+def tell_of_the_restore(arena: Arena, seen: Seen) -> None:
+    """Everything runs: nothing is sold, the status says why, and so is the subscriber told."""
+    before = time.monotonic()
+    for name in ("signer", "work", "web"):
+        arena.start_process(name)
+    began = time.monotonic()
+    told = lambda: [one for one in arena.incidents() if one["component"] == "restore"]  # noqa: E731 - said once
+    wait_until(told, "the incident", SHOWN_SECONDS)
+    seen.opened_s, seen.incident = time.monotonic() - began, "restore (restored)"
+    wait_until(lambda: arena.subscriber.told_of_opening(before), "the subscriber to be told", TOLD_SECONDS)
+    seen.told_s = time.monotonic() - began
+    answer = httpx.get(arena.platform.url + "/api/v1/status", timeout=10).json()
+    assert (answer["state"], "compared with bank and chain" in answer["banner"]) == ("down", True)
 
 
 def let_write(url: str, read_only: str) -> None:

@@ -44,6 +44,13 @@ def test_a_well_platform_has_no_trouble() -> None:
         (replace(WELL, bundle_oldest_ms=NOW - LATE_BUNDLE_MS - 1), {"gate_sync": ("waits", "old")}),
         (replace(WELL, payments_late=2, payments_late_since_ms=NOW), {"payments": ("waits", "late")}),
         (replace(WELL, restored_ms=NOW), {"sales": ("down", "restored")}),
+        (
+            replace(WELL, restored_ms=NOW, payments_late=2, trouble="unreachable", bundle_oldest_ms=1, index_seen_ms=1),
+            {
+                "sales": ("down", "restored"),
+                **dict.fromkeys(("payments", "minting", "index", "node", "gate_sync"), ("waits", "restored")),
+            },
+        ),
         (replace(WELL, signer_answers=False), {"signer": ("down", "silent")}),
         (replace(WELL, free_bytes=LOW_DISK_BYTES - 1), {"disk": ("waits", "low")}),
         (replace(WELL, free_bytes=FULL_DISK_BYTES - 1), {"disk": ("down", "full")}),
