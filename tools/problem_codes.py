@@ -16,14 +16,8 @@ HEAD = "| status | codes |\n| --- | --- |\n"
 MAKERS = {"refuse", "Refusal", "No"}  # what makes a refusal, from its code
 OPERATORS = (  # modules below backend/
     *("desk", "cli", "chain", "ops", "domain/money.py", "domain/event_file.py", "domain/event_table.py"),
-    "domain/event_terms.py",
-    *(
-        "sales/events.py",
-        "sales/changing.py",
-        "sales/calling_off.py",
-        "credentials/publishing.py",
-        "credentials/root_files.py",
-    ),
+    *("domain/event_terms.py", "sales/events.py", "sales/changing.py", "sales/calling_off.py"),
+    *("sales/disputes_by_hand.py", "credentials/publishing.py", "credentials/root_files.py"),
     *("credentials/event_keys.py", "credentials/gates.py", "credentials/validity.py", "credentials/signer.py"),
 )
 UNSAID = {"seats_unknown"}  # answered by reading the seats and deciding again

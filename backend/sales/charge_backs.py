@@ -49,9 +49,11 @@ def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:
             return False
         tickets = sold_tickets(connection, payment.order_id)
         decided = charge_back(tickets) if payment.state == "succeeded" else NOTHING
-        void = decided.amount_minor
-        # What was used, and what went back before, is lost. Of a payment we never saw succeed nothing was booked.
-        loss = payment.amount_minor - void if payment.state in BOOKED else 0
+        # What was used, and what went back before, is lost. Of a payment we never saw succeed nothing was booked. What
+        # disputes took before is among it: no bank takes the same money twice.
+        taken = payment.amount_minor - _disputed(connection, payment) if payment.state in BOOKED else 0
+        void = min(decided.amount_minor, taken)
+        loss = taken - void
         booked = (payment.provider, void, loss, payment.currency, payment.order_id, payment_id)
         _write(connection, event_id, ledger.taken_back(str(payment_id), *booked))
         _stop(connection, payment, decided)
@@ -70,13 +72,18 @@ def book_dispute(engine: Engine, event_id: UUID, payment_id: UUID, told: Dispute
         payment = _payment(connection, payment_id)
         if payment.state not in (*BOOKED, "charged_back"):
             raise Silent
-        taken = _entries(connection, ledger.taken_back_keys(told.name))
-        if not taken:
-            return _book_new(connection, event_id, payment, told)
-        if not told.reinstated or _entries(connection, [ledger.reinstated_key(one.key) for one in taken]):
-            return "known"
-        _write(connection, event_id, ledger.reinstated(taken, told.amount_minor))
-        return "reinstated"
+        return book_locked(connection, event_id, payment, told)
+
+
+def book_locked(connection: Connection, event_id: UUID, payment: Row[Any], told: Dispute) -> Outcome:
+    """As `book_dispute`, for who holds the event's lock and a payment whose money is in the ledger."""
+    taken = entries_of(connection, ledger.taken_back_keys(told.name))
+    if not taken:
+        return _book_new(connection, event_id, payment, told)
+    if not told.reinstated or entries_of(connection, [ledger.reinstated_key(one.key) for one in taken]):
+        return "known"
+    _write(connection, event_id, ledger.reinstated(taken, told.amount_minor))
+    return "reinstated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,7 @@ def _book_new(connection: Connection, event_id: UUID, payment: Row[Any], told: D
     decided, gone = NOTHING, 0
     if payment.state == "succeeded" and not told.reinstated and told.currency == payment.currency:
         tickets = sold_tickets(connection, payment.order_id)
-        decided = dispute(tickets, told.amount_minor, _left(connection, payment))
+        decided = dispute(tickets, told.amount_minor, left_of(connection, payment))
         # After a restore: those that were stopped before the loss, which the chain remembered.
         gone = sum(one.price_minor for one in tickets if one.state == "revoked") if decided is not NOTHING else 0
     took = told.taken_minor or told.amount_minor
@@ -164,7 +171,7 @@ def _payment(connection: Connection, payment_id: UUID) -> Row[Any]:
     return connection.execute(select(Payment.__table__).where(Payment.id == payment_id)).one()
 
 
-def _left(connection: Connection, payment: Row[Any]) -> int:
+def left_of(connection: Connection, payment: Row[Any]) -> int:
     """What we still have of a payment: refunds that are on their way are gone."""
     query = select(LedgerEntry.kind, LedgerEntry.amount_minor)
     rows = connection.execute(
@@ -173,7 +180,15 @@ def _left(connection: Connection, payment: Row[Any]) -> int:
     return sum(amount * ((kind in _ADDS) - (kind in _TAKES)) for kind, amount in rows)
 
 
-def _entries(connection: Connection, keys: Iterable[str]) -> list[ledger.Entry]:
+def _disputed(connection: Connection, payment: Row[Any]) -> int:
+    """What banks have taken of the payment before, less what they gave back."""
+    query = select(LedgerEntry.kind, LedgerEntry.amount_minor).where(LedgerEntry.payment_id == payment.id)
+    rows = connection.execute(query.where(LedgerEntry.currency == payment.currency))
+    signs = {"charge_back": 1, "loss": 1, "reinstated": -1}
+    return sum(amount * signs.get(kind, 0) for kind, amount in rows)
+
+
+def entries_of(connection: Connection, keys: Iterable[str]) -> list[ledger.Entry]:
     columns = [getattr(LedgerEntry, name) for name in ledger.Entry.__slots__]
     return [ledger.Entry(*row) for row in connection.execute(select(*columns).where(LedgerEntry.key.in_(keys)))]
 

@@ -116,3 +116,26 @@ def test_the_organiser_moves_the_start_of_the_sale_and_makes_refunds_kinder(hous
         expect(page.get_by_text("Nothing was changed.")).to_be_visible()
         see(page, "edit-terms-refused")
         assert watched.complaints == []
+
+
+def test_finance_books_a_dispute_of_a_part_and_that_it_was_won(house: House, browser: Browser) -> None:
+    with visitor(browser) as context, visitor(browser) as guests:
+        page = context.new_page()
+        watched = Watched(page)
+        sign_in(page, house, "dora")
+        put_on_sale(page, "card-night")
+        number = buy(guests, house, "card-night").url.rpartition("/")[2]
+        page.goto(f"{house.url}/desk/orders/{number}")
+        page.get_by_text("Book a dispute").click()
+        page.locator("#dispute").fill("CASE-17")
+        page.locator("#amount").fill("15.00")
+        see(page, "dispute")
+        page.get_by_role("button", name="Book it").click()
+        expect(page.get_by_text("A bank took €15.00 back")).to_be_visible()
+        see_everywhere(page, house, "disputed")
+        page.get_by_role("button", name="The dispute is won, the money is back").click()
+        expect(page.get_by_text("€15.00 came back")).to_be_visible()
+        see(page, "dispute-won")
+        page.goto(f"{house.url}/desk/audit")
+        expect(page.get_by_text("booked a dispute").first).to_be_visible()
+        assert watched.complaints == []

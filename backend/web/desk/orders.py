@@ -16,6 +16,7 @@ from backend.i18n import gettext as _
 from backend.notices.order_outbox import want_receipt
 from backend.privacy.contacts import Contact, checked_contact, consent_of, contacts_of, keep_contact, orders_by_mail
 from backend.sales.charge_backs import undecided_disputes
+from backend.sales.disputes_by_hand import disputable
 from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
 from backend.sales.payments.failed import failed_refunds
@@ -69,6 +70,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
         refunds=refunds_of(engine, order_id),
         failed=failed_refunds(engine, order_id),
         disputes=undecided_disputes(engine, order_id),
+        disputable=disputable(engine, order_id) if may(signed().role, "refund") else None,
         contact=_contact(order_id) if may(signed().role, "see_buyers") else None,
         consent=consent_of(engine, order_id),
         provider=paid_by(engine, order_id),

@@ -36,6 +36,7 @@ ACTION_WORDS: dict[str, Callable[[], str]] = {
     "refund": lambda: _("gave money back"),
     "refund_again": lambda: _("sent a refused refund again"),
     "refund_settle": lambda: _("paid a refused refund another way"),
+    "dispute": lambda: _("booked a dispute"),
     "sell_cash": lambda: _("sold for cash"),
     "help": lambda: _("handed an order to another phone"),
     "contact_change": lambda: _("corrected a buyer's name or address"),

@@ -16,7 +16,9 @@ from backend.db.tables.events import Stock
 from backend.db.tables.orders import LedgerEntry, Order, Payment
 from backend.ops.check import check_rows
 from backend.sales.charge_backs import undecided_disputes
+from backend.sales.disputes_by_hand import book_by_hand
 from backend.sales.payments import reconcile
+from backend.sales.payments.interface import Dispute
 from backend.wiring import Services
 from tests.support.buyer import Buyer
 from tests.support.desk import at_desk
@@ -144,6 +146,17 @@ def test_a_dispute_of_a_part_takes_that_part_and_stops_no_ticket(
     desk = at_desk(create_app(services), services, "finance")
     assert name_of(order) in desk.get("/desk/refunds", headers=HTML).text
     assert "A bank took €15.00 back" in desk.get(f"/desk/orders/{order['order_id']}", headers=HTML).text
+
+
+def test_what_the_desk_booked_is_known_when_stripe_tells_it_after_all(
+    buyer: Buyer, client: FlaskClient, services: Services, bank: LocalStripe, order: dict[str, Any]
+) -> None:
+    for reinstated, kind in ((False, TAKEN), (True, REINSTATED)):
+        book_by_hand(services.engine, UUID(order["order_id"]), Dispute(name_of(order), PART, "EUR", reinstated))
+        assert tell(client, disputed(services, bank, order, kind, PART)) == 204
+    assert entries(services, order) == [("loss", PART), ("reinstated", PART)]
+    assert states(buyer, order) == ["succeeded", "valid", "valid"]
+    adds_up(services)
 
 
 def test_disputes_of_parts_stop_the_tickets_once_nothing_is_left(
