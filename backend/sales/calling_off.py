@@ -65,9 +65,11 @@ def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int
         event_id, state = _locked(connection, slug)
         if state == "cancelled":
             raise refuse("event_cancelled", _("The event was cancelled"))
-        if times.doors_ms <= now_ms(connection):
+        now = now_ms(connection)
+        if times.doors_ms <= now:
             raise refuse("event_is_over", _("The new time has passed already; correct the dates"))
-        ends_ms = connection.execute(select(Event.ends_ms).where(Event.id == event_id)).scalar_one()
+        before = connection.execute(select(Event.starts_ms, Event.ends_ms).where(Event.id == event_id)).one()
+        moved = {"moved_from_ms": before.starts_ms, "moved_ms": now} if before.starts_ms != times.starts_ms else {}
         connection.execute(
             update(Event)
             .where(Event.id == event_id)
@@ -78,9 +80,10 @@ def postpone_event(engine: Engine, slug: str, times: Times, refund_until_ms: int
                 freeze_ms=times.freeze_ms,
                 refund_until_ms=min(refund_until_ms or times.doors_ms, times.doors_ms),
                 refund_keep_bps=0,
+                **moved,
             )
         )
-        keep_longer(connection, event_id, times.ends_ms - ends_ms)
+        keep_longer(connection, event_id, times.ends_ms - before.ends_ms)
         tell_moved(connection, event_id, times.starts_ms)
 
 

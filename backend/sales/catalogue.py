@@ -54,6 +54,8 @@ def describe_event(engine: Engine, slug: str, *, with_seats: bool = True) -> dic
             "max_per_buyer": event.max_per_buyer,
             "sale_starts_at": rfc3339(event.sale_starts_ms) if event.sale_starts_ms is not None else None,
             "before_sale": event.sale_starts_ms is not None and now_ms(connection) < event.sale_starts_ms,
+            "moved_from": rfc3339(event.moved_from_ms) if event.moved_from_ms is not None else None,
+            "moved_at": rfc3339(event.moved_ms) if event.moved_ms is not None else None,
             "hold_seconds": event.hold_seconds,
             "custody_address": _address(event.custody_address),
             "contract": _address(contract.address) if contract else None,

@@ -338,6 +338,8 @@ class EventOut(EventHeadOut):
     max_per_buyer: int | None
     sale_starts_at: str | None = Field(description="before it only with a presale code; null: on sale at once")
     before_sale: bool
+    moved_from: str | None = Field(description="when it was to start before it was last moved; null: never moved")
+    moved_at: str | None = Field(description="when that was decided")
     hold_seconds: int
     custody_address: str | None
     contract: str | None

@@ -139,3 +139,55 @@ def test_finance_books_a_dispute_of_a_part_and_that_it_was_won(house: House, bro
         page.goto(f"{house.url}/desk/audit")
         expect(page.get_by_text("booked a dispute").first).to_be_visible()
         assert watched.complaints == []
+
+
+def test_the_organiser_moves_an_event_and_its_buyers_pages_say_so(house: House, browser: Browser) -> None:
+    with visitor(browser) as context, visitor(browser) as guests, visitor(browser) as others:
+        page = context.new_page()
+        watched = Watched(page)
+        sign_in(page, house, "carla")
+        put_on_sale(page, "moved-night")
+        bought = buy(guests, house, "moved-night")
+        page.get_by_text("Move the event to another time").click()
+        expect(page.locator("#starts")).to_have_value("2030-06-15T20:00")
+        see_everywhere(page, house, "postpone")
+
+        # a slip of the pen moves nothing, and is said
+        page.locator("#ends").fill("2030-06-14T23:00")
+        page.get_by_role("button", name="Move the event").click()
+        expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+        expect(page.locator("#ends")).to_have_value("2030-06-14T23:00")
+        see(page, "postpone-refused")
+        for name, value in {
+            "doors": "2030-07-20T18:00",
+            "starts": "2030-07-20T20:30",
+            "ends": "2030-07-20T23:00",
+            "freeze": "",
+        }.items():
+            page.locator(f"#{name}").fill(value)
+        page.get_by_role("button", name="Move the event").click()
+        page.wait_for_url("**/desk/events/moved-night")
+        expect(page.get_by_text("20 July 2030").first).to_be_visible()
+        see(page, "postponed")
+
+        # who has bought, who comes now, and who has bought since
+        bought.reload()
+        expect(bought.get_by_text("The event has another time")).to_be_visible()
+        expect(bought.get_by_text("20 July 2030").first).to_be_visible()
+        expect(bought.get_by_text("15 June 2030")).to_be_visible()
+        see_everywhere(bought, house, "shop-order-moved")
+        late = buy(others, house, "moved-night")
+        expect(late.get_by_text("The event has another time")).to_have_count(0)
+        late.goto(f"{house.url}/events/moved-night")
+        expect(late.get_by_text("This event has another time")).to_be_visible()
+        see_everywhere(late, house, "shop-event-moved")
+
+        # the whole price goes back to who can't come
+        bought.get_by_text("give them back for the whole price").click()
+        bought.wait_for_url("**/refund")
+        bought.get_by_role("button", name="See what comes back").click()
+        expect(bought.get_by_text("€99.00").first).to_be_visible()
+        see(bought, "shop-refund-moved")
+        page.goto(f"{house.url}/desk/audit")
+        expect(page.get_by_text("moved an event to another time").first).to_be_visible()
+        assert watched.complaints == []

@@ -56,6 +56,8 @@ class Event(Base):
     sale_starts_ms: Mapped[int | None] = mapped_column(Millis)  # before it a presale code is needed; none: at once
     max_per_buyer: Mapped[int | None]  # tickets of one address, chain or mail, held and bought; none: no limit
     custody_address: Mapped[bytes | None] = mapped_column(Address)  # set once the signer has made its key
+    moved_from_ms: Mapped[int | None] = mapped_column(Millis)  # its start before it was last moved; none: never moved
+    moved_ms: Mapped[int | None] = mapped_column(Millis)  # when that was decided
     file_hash: Mapped[bytes] = mapped_column(Hash32)
     created_ms: Mapped[int] = mapped_column(Millis)
     __table_args__ = (CheckConstraint("number >= 0 AND number < 4096", name="number_is_12_bit"),)

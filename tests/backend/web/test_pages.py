@@ -5,12 +5,18 @@ from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from backend.app import create_app
+from backend.db.tables.events import Event
+from backend.sales.calling_off import Times, cancel_event, postpone_event
 from backend.web.language import choose, formats_for
 from backend.web.pages import live
 from backend.wiring import Services
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+DAY_MS = 86_400_000
 
 
 def token_of(page: str) -> str:
@@ -145,3 +151,39 @@ def test_the_live_part_is_sent_again_only_when_it_changed(client: FlaskClient) -
     order = hold(client)
     first = client.get(f"{order}/progress")
     assert client.get(f"{order}/progress", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+
+def test_a_moved_event_says_so_to_everybody_and_an_order_to_who_had_bought_before(
+    client: FlaskClient, services: Services
+) -> None:
+    def bought(browser: FlaskClient, form: str) -> str:
+        order = hold(browser, form=form)
+        page = browser.get(order, headers=HTML).text
+        fields = {"csrf_token": token_of(page), "form": form, "method": "sandbox", "token": "approve"}
+        assert browser.post(f"{order}/pay", data=fields, headers=HTML).status_code == 303
+        return order
+
+    def move(days: int) -> None:
+        with services.engine.connect() as connection:
+            row = connection.execute(select(Event)).one()
+        times = (one + days * DAY_MS for one in (row.doors_ms, row.starts_ms, row.ends_ms, row.freeze_ms))
+        postpone_event(services.engine, "gig", Times(*times), None)
+
+    early, late = client, create_app(services).test_client()
+    order = bought(early, "early")
+    move(0)  # other doors, or nothing at all, is no other time
+    assert "another time" not in early.get("/events/gig", headers=HTML).text
+    assert "another time" not in early.get(order, headers=HTML).text
+    was = early.get("/api/v1/events/gig").get_json()
+    assert (was["moved_from"], was["moved_at"]) == (None, None)
+    move(30)
+    now = early.get("/api/v1/events/gig").get_json()
+    assert (now["moved_from"], now["starts_at"] > was["starts_at"]) == (was["starts_at"], True)
+    page = early.get(order, headers=HTML).text
+    for moment in (now["starts_at"], was["starts_at"]):
+        assert f'<time datetime="{moment}">' in page
+    assert f'href="{order}/refund">If you can' in page
+    assert f'<time datetime="{was["starts_at"]}">' in late.get("/events/gig", headers=HTML).text
+    assert "another time" not in late.get(bought(late, "late"), headers=HTML).text
+    cancel_event(services.engine, "gig")
+    assert "another time" not in early.get(order, headers=HTML).text
