@@ -14,13 +14,18 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from nacl.public import PrivateKey
 
-from tests.e2e.test_kill import PLACES
+from backend.ops.sealed_file import MAGIC
+from backend.settings import settings_from
+from tests.e2e.test_kill import ELSEWHERE, PLACES
 from tests.faults.arena import ARGUMENTS, SLUG, Arena, Seen
 from tests.faults.load import Crowd
-from tests.support.forked_worker import let_leases_expire, start_worker
+from tests.support.forked_worker import killed_at, let_leases_expire, start_worker
+from tests.support.upkeep_steps import back_up, drill_newest
 
 ROUND_SECONDS = 900  # until an armed place was reached; like every deadline here, it only ends what hangs
+UPKEEP = [place for place in ELSEWHERE if place.startswith(("backup.", "drill."))]
 PASSES = {"web": 4, "signer": 2}  # how often a place is passed before the kill, so that some get what they want
 
 
@@ -65,6 +70,44 @@ def test_killed_at_every_boundary_many_rounds(arena: Arena, seen: Seen, request:
     arena.check()
     seen.sold, seen.checked = sum(crowd.sold for crowd in crowds), True
     seen.incident = f"{sum(killed.rounds.values())} kills, {rounds} at each place, in {time.monotonic() - began:.0f} s"
+
+
+@pytest.mark.faults(
+    row="ours: SIGKILL at every step of backups and drills",
+    short="tests/backend/ops/test_backup.py::test_a_backup_killed_at_any_step_leaves_nothing_in_clear_in_its_folder",
+)
+def test_backups_and_drills_killed_at_every_step(arena: Arena, seen: Seen, request: pytest.FixtureRequest) -> None:
+    """While tickets are sold: nothing is ever in clear where backups are, and the next of each is whole."""
+    rounds = request.config.getoption("--kill-rounds")
+    began, now, folder = time.monotonic(), time.time(), arena.platform.folder / "killed-backups"
+    key, settings = bytes(PrivateKey.generate()), settings_from(arena.platform.environ)
+    server = arena.pair.primary.url("postgres") if arena.pair else None
+    buyers = Crowd(arena.platform, SLUG, arena.acknowledged)
+    try:
+        back_up(settings, folder, key, now)
+        for later, place in enumerate(chain.from_iterable([UPKEEP] * rounds), 1):
+            if place.startswith("backup."):
+                killed_at(place, back_up, settings, folder, key, now + later)  # each has a second of its own
+            else:
+                killed_at(place, drill_newest, settings, folder, key, server)
+            assert in_clear(folder) == [], place
+        back_up(settings, folder, key, now + 1 + rounds * len(UPKEEP))
+        assert drill_newest(settings, folder, key, server).checked.problems == ()
+    finally:
+        buyers.stop()
+    assert buyers.odd == []
+    left = [path for name in (".backup", ".drill") for path in (arena.data / name).rglob("*")]
+    assert left == [], "what those that were killed left is gone"
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    arena.check()
+    seen.sold, seen.checked = buyers.sold, True
+    seen.incident = f"{rounds * len(UPKEEP)} kills, {rounds} at each place, in {time.monotonic() - began:.0f} s"
+
+
+def in_clear(folder: Path) -> list[str]:
+    """Files that whoever sees the folder of backups could read something in; checksums tell nothing."""
+    found = [path for path in folder.iterdir() if path.suffix != ".sha256" and path.stat().st_size]
+    return [path.name for path in found if not path.read_bytes().startswith(MAGIC)]
 
 
 def _drive(arena: Arena, name: str, rounds: int, killed: Killed) -> None:

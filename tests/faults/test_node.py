@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
+from backend.chain.fees import MAX_FEE
 from backend.chain.node import BLOCK_GAS_LIMIT
 from backend.domain.batching import mint_gas
 from tests.faults.arena import ISSUER, SETTLE_SECONDS, Arena, Seen
@@ -22,6 +23,7 @@ HANGS = CHAIN + "test_rpc.py::test_a_hanging_node_ends_at_the_deadline_and_answe
 DRIPS = CHAIN + "test_rpc.py::test_misbehaviour_has_a_name_and_ends_at_the_deadline"
 REPLAYED = CHAIN + "test_replay.py::test_a_mixed_history_comes_back_in_order_at_its_times_and_the_rest_is_named"
 GAP = CHAIN + "test_relayer.py::test_a_gap_below_our_nonces_is_filled_and_what_waited_above_goes_through"
+LASTING = CHAIN + "test_stuck.py::test_what_keeps_us_from_the_chain_for_long_is_told_and_then_all_is_minted_once"
 FAULTY = CHAIN + "test_node_faults.py::test_no_misbehaviour_of_a_node_loses_or_doubles_a_ticket"
 
 
@@ -211,6 +213,89 @@ def test_underpriced(arena: Arena, seen: Seen) -> None:
         arena.rpc("anvil_setNextBlockBaseFeePerGas", hex(40_000_000_000))
         arena.rpc("evm_mine")
     arena.row(seen, lambda: None, lambda: None, opens=False)
+
+
+@pytest.mark.faults(
+    row="transaction: dropped as often as it is sent",
+    short=LASTING,
+)
+def test_dropped_again_and_again(arena: Arena, seen: Seen) -> None:
+    """The node takes every transaction and has forgotten it a moment later."""
+    by_proxy(arena, seen, "forget", "eth_sendRawTransaction")
+
+
+@pytest.mark.faults(
+    row="transaction: nonce gap that stays",
+    short=LASTING,
+)
+def test_lasting_nonce_gap(arena: Arena, seen: Seen) -> None:
+    """The node forgets the next nonce's transaction, however often it is sent, and keeps all above it."""
+    first = int(arena.rpc("eth_getTransactionCount", ISSUER, "latest"), 16)
+
+    def begin() -> None:
+        arena.proxy.forgets = (ISSUER, first)
+        arena.proxy.mode, arena.proxy.only = "forget", "eth_sendRawTransaction"
+
+    def meanwhile() -> None:
+        arena.sell(1, codes=False)  # another batch, above the gap
+        seen.sold += 1
+        wait_until(lambda: above_a_gap(arena), "a transaction above the gap", SETTLE_SECONDS)
+        assert int(arena.rpc("eth_getTransactionCount", ISSUER, "latest"), 16) == first, "the chain still waits for it"
+
+    def end() -> None:
+        arena.proxy.mode, arena.proxy.only, arena.proxy.forgets = "pass", "", None
+
+    arena.row(seen, begin, end, meanwhile=meanwhile)
+
+
+@pytest.mark.faults(
+    row="transaction: underpriced until the market falls",
+    short=LASTING,
+)
+def test_lasting_underpriced(arena: Arena, seen: Seen) -> None:
+    """Blocks cost more than we ever offer; nothing is bid beyond that, and it is told."""
+    market = DearMarket(arena)
+
+    def meanwhile() -> None:
+        assert any("fees" in one["sentence"] for one in arena.incidents()), arena.incidents()
+
+    try:
+        arena.row(seen, market.start, market.end, meanwhile=meanwhile)
+    finally:
+        market.end()
+
+
+class DearMarket:
+    """Holds the base fee above what we offer at most: each block's is set anew, since an empty block lowers it."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena, self._ended = arena, Event()
+        self._before = arena.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"]
+        self._thread = Thread(target=self._hold, daemon=True)
+
+    def start(self) -> None:
+        self._arena.rpc("anvil_setNextBlockBaseFeePerGas", hex(DEAR))
+        self._thread.start()
+
+    def end(self) -> None:
+        if not self._ended.is_set():
+            self._ended.set()
+            if self._thread.ident:
+                self._thread.join()
+            self._arena.rpc("anvil_setNextBlockBaseFeePerGas", self._before)
+
+    def _hold(self) -> None:
+        while not self._ended.wait(0.2):
+            self._arena.rpc("anvil_setNextBlockBaseFeePerGas", hex(DEAR))
+
+
+DEAR = 3 * MAX_FEE  # wei for a gas; eight blocks without a word leave it above what we offer
+
+
+def above_a_gap(arena: Arena) -> bool:
+    """Whether the node keeps something of the issuer that it can't put into a block yet."""
+    queued = arena.rpc("txpool_content")["queued"]
+    return any(address.lower() == ISSUER and kept for address, kept in queued.items())
 
 
 @pytest.mark.faults(

@@ -6,6 +6,10 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import rlp
+from eth_account import Account
+from eth_utils.crypto import keccak
+
 FORWARD_SECONDS = 30
 _BLOCK_NUMBER = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
 DRIP_SECONDS = 1.0  # between two bytes
@@ -16,12 +20,14 @@ class BadProxy:
 
     Modes: pass, cut (no answer), lose (the node did it, the answer is cut off), drip (1 byte/s), status:<n>,
     junk, half (truncated JSON), other_chain (another chain id), empty_list, shuffled (batch answers reversed),
-    lag:<block> (nothing above that block exists yet).
+    lag:<block> (nothing above that block exists yet), forget (takes transactions and has none of them
+    a moment later; with `forgets` only this sender's of this nonce).
     `only` limits the mode to requests that name this method. `seen` counts the methods that arrived.
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream, self.mode, self.only = upstream, "pass", ""
+        self.forgets: tuple[str, int] | None = None
         self.seen: dict[str, int] = {}
         self._frozen: dict[str, Any] = {}
         self._ended = threading.Event()
@@ -56,6 +62,9 @@ class BadProxy:
         if mode.startswith("lag:"):
             _send(handler, self._lagging(calls, int(mode.partition(":")[2])), 200)
             return
+        if mode == "forget":
+            _send(handler, self._forgetting(calls), 200)
+            return
         reply = b"<html>Bad gateway</html>" if mode == "junk" else self._forward(body)
         if mode == "lose":
             handler.close_connection = True
@@ -80,6 +89,21 @@ class BadProxy:
             elif call["method"] == "eth_getBlockByNumber" and int(call["params"][0], 16) > head:
                 said["result"] = None
         return json.dumps(answers if isinstance(calls, list) else answers[0]).encode()
+
+    def _forgetting(self, calls: Any) -> bytes:
+        """What a node says that drops what it took: the hash of each transaction, which it never passes on."""
+        many = calls if isinstance(calls, list) else [calls]
+        taken = [call for call in many if call["method"] == "eth_sendRawTransaction" and self._forgotten(call)]
+        rest = [call for call in many if call not in taken]
+        answers = json.loads(self._forward(json.dumps(rest).encode())) if rest else []
+        for call in taken:
+            name = "0x" + keccak(hexstr=call["params"][0]).hex()
+            answers.append({"jsonrpc": "2.0", "id": call["id"], "result": name})
+        return json.dumps(answers if isinstance(calls, list) else answers[0]).encode()
+
+    def _forgotten(self, call: Any) -> bool:
+        raw = call["params"][0]
+        return self.forgets in (None, (Account.recover_transaction(raw).lower(), nonce_of(raw)))
 
     def _with_old_head(self, calls: Any, reply: bytes) -> bytes:
         if not self._frozen:
@@ -122,6 +146,11 @@ class BadProxy:
                 pass
 
         return Handler
+
+
+def nonce_of(raw: str) -> int:
+    """Of a signed transaction with a fee market (EIP-1559): the second field of its list."""
+    return int.from_bytes(rlp.decode(bytes.fromhex(raw.removeprefix("0x"))[1:])[1])
 
 
 def _bent(reply: bytes, mode: str) -> bytes:

@@ -22,7 +22,9 @@ from backend.settings import Settings
 KILL_SECONDS = 120  # until a place must have been reached; the server starts with the first process
 _CONTEXT = multiprocessing.get_context("forkserver")
 _STEPS = ("tests.backend.test_killed", "tests.backend.chain.test_killed")  # whose steps die
-_CONTEXT.set_forkserver_preload(["backend.app", "backend.cli.work", "web3", "tests.support.forked_worker", *_STEPS])
+_CONTEXT.set_forkserver_preload(
+    ["backend.app", "backend.cli.work", "web3", "tests.support.forked_worker", "tests.support.upkeep_steps", *_STEPS]
+)
 
 
 def start_worker(environ: dict[str, str], log: str, kill_at: str = "") -> BaseProcess:

@@ -3,10 +3,14 @@
 import pytest
 from sqlalchemy import Engine, insert, update
 
+from backend.chain.fees import MAX_FEE
+from backend.chain.rpc import Node
 from backend.chain.stuck import NO_BLOCK_BLOCKS, NO_BLOCK_MS, REFUSED_MS, Stuck, what_is_stuck
+from backend.chain.transport import Transport
 from backend.db.clock import now_ms
 from backend.db.engine import read
 from backend.db.tables.chain import ChainJob
+from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode
 from tests.support.chain_platform import ISSUER, start_platform
 
@@ -41,6 +45,49 @@ def test_an_account_without_funds_is_told_until_it_has_some(engine: Engine, anvi
     anvil.call("anvil_setBalance", account, hex(10**18))
     platform.until(lambda: platform.minted() == 1, "the token")
     assert found(engine, now + REFUSED_MS + 1) is None
+
+
+@pytest.mark.parametrize("fault", ["dropped", "gap", "underpriced"])
+def test_what_keeps_us_from_the_chain_for_long_is_told_and_then_all_is_minted_once(
+    engine: Engine, anvil: ChainNode, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays until the test ends it, however often the same is sent."""
+    monkeypatch.setattr("backend.chain.relayer.RESEND_SECONDS", 0)
+    platform = start_platform(engine, anvil)
+    account = "0x" + ISSUER.address.hex()
+    first = int(anvil.call("eth_getTransactionCount", account, "latest"), 16)
+    proxy, transport = BadProxy(anvil.url), Transport()
+    platform.node = Node(proxy.url, transport)
+    try:
+        if fault == "underpriced":
+            anvil.call("evm_setIntervalMining", 0)
+            anvil.call("anvil_setNextBlockBaseFeePerGas", hex(3 * MAX_FEE))
+            anvil.mine()
+            anvil.call("anvil_setNextBlockBaseFeePerGas", hex(3 * MAX_FEE))
+        else:
+            proxy.forgets = (account, first) if fault == "gap" else None
+            proxy.mode, proxy.only = "forget", "eth_sendRawTransaction"
+        for owner in (1, 2):
+            platform.sell(1, owner)
+            for _ in range(3):
+                platform.round()
+        with read(engine) as connection:
+            now = now_ms(connection)
+        assert found(engine, now) is None  # a moment is no trouble
+        told = found(engine, now + NO_BLOCK_MS + 1)
+        assert told is not None
+        assert told.cause == ("underpriced" if fault == "underpriced" else "stuck")
+        assert bool(anvil.call("txpool_content")["queued"]) == (fault == "gap"), "the second waits above the gap"
+        assert int(anvil.call("eth_getTransactionCount", account, "latest"), 16) == first
+        proxy.mode = "pass"
+        if fault == "underpriced":
+            anvil.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+        platform.until(lambda: platform.minted() == 2, "the tokens")
+        assert found(engine, now + NO_BLOCK_MS + 1) is None
+        platform.agrees()
+    finally:
+        proxy.close()
+        transport.close()
 
 
 def test_a_chain_that_makes_no_blocks_is_told_after_six_seconds(engine: Engine) -> None:
