@@ -261,7 +261,7 @@ class Arena:
         try:
             if buyers:
                 wait_until(lambda: buyers.sold >= 3, "the first orders")
-            self._break(
+            promised = self._break(
                 seen, begin, end, opens=opens, codes=codes, quantity=quantity if sells else 0, meanwhile=meanwhile
             )
             ended = time.monotonic()
@@ -273,7 +273,7 @@ class Arena:
                 buyers.stop()
                 seen.sold += buyers.sold
         assert buyers is None or buyers.odd == []
-        self._recover(seen, fair=fair)
+        self._recover(seen, ended, promised, fair=fair)
         if opens:
             seen.closed_s = time.monotonic() - ended
             assert (seen.opened_s or 0) <= SHOWN_SECONDS, f"shown after {seen.opened_s} s"
@@ -305,7 +305,8 @@ class Arena:
         codes: bool,
         quantity: int,
         meanwhile: Callable[[], object],
-    ) -> None:
+    ) -> int | None:
+        """The seconds that were promised for after the fault, just before it ends; 0: a few, none: nothing was."""
         began = time.monotonic()
         reader = Reader(self.incidents)
         begin()
@@ -320,19 +321,25 @@ class Arena:
                 wait_until(told, "the subscriber to be told", GIVE_UP_SECONDS)
                 seen.told_s = (told() or 0) - began
             meanwhile()
+            told_now = self.incidents() if opens else []
+            after = [one for one in told_now if "after the chain is back" in (one["estimate"] or "")]
+            return (after[0]["eta_seconds"] or 0) if after else None
         finally:
             end()
             reader.stop()
 
-    def _recover(self, seen: Seen, *, fair: bool) -> None:
-        """Until all is minted and calm; how good the estimate was, if there was one."""
+    def _recover(self, seen: Seen, ended: float, promised: int | None, *, fair: bool) -> None:
+        """Until all is minted and calm; how good the estimate was: the one told then, or before for after the fault."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        estimated, told_s = 0.0, 0
+        estimated, told_s = (ended, promised) if promised is not None else (0.0, 0)
+        early = bool(estimated)
+        if early:
+            seen.eta = f"{told_s} s" if told_s else "a few seconds"
         while not self.minted():
             assert time.monotonic() < deadline, "not everything was minted"
             now = [one for one in self.incidents() if (one["estimate"] or "").startswith("Done in")]
-            if now and not estimated:
-                estimated, told_s = time.monotonic(), now[0]["eta_seconds"] or 0
+            if now and (early or not estimated):
+                early, estimated, told_s = False, time.monotonic(), now[0]["eta_seconds"] or 0
                 seen.eta = f"{told_s} s" if told_s else "a few seconds"
             time.sleep(0.1)
         if estimated:

@@ -120,9 +120,9 @@ away with whom it was given to, index = chain, and every incident closed.
 "Shown" is the public status, looked at ten times a second from the fault on: at most 10 s, and 60 s until a subscriber
 is told, or the row fails; and so it does if an incident's report says that something was lost. A fault that lasts less
 than two seconds opens no incident. "Estimate, took" is what the
-status promised when the node took tickets again, and how long it then took; what is shorter than ten seconds is told as
-"a few seconds", and a longer estimate must be within a factor of two. Three rows at a time run side by side, each on
-a platform of its own, so times are upper ones.
+status promised when the node took tickets again, or before that for after the fault, and how long it then took; what is
+shorter than ten seconds is told as "a few seconds", and a longer estimate must be within a factor of two.
+Three rows at a time run side by side, each on a platform of its own, so times are upper ones.
 
 """
     return words + "\n".join(table) + "\n\nThe short form of each row:\n\n" + "\n".join(shorts) + "\n"
