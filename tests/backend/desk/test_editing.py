@@ -1,23 +1,27 @@
 """What is changed of an event that people know of: kinder rules, another start; by a file no more than by the form."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from backend.cli import event as cli
 from backend.db.clock import now_ms
 from backend.db.tables.events import Event, WaitingRoom
 from backend.db.tables.orders import Order
-from backend.desk.audit import latest
+from backend.desk.audit import COMMAND_LINE, latest
 from backend.desk.editing import edit_event, editable
 from backend.domain.event_file import parse_event_file
 from backend.domain.event_terms import EventTerms, Known, why_unchangeable
 from backend.domain.selling.outcomes import Again
 from backend.errors import Refused
 from backend.sales.events import create_event
+from backend.sales.till.reading import lock_event
 from backend.sales.till.till import Till
 from backend.waiting_room.desk import Desk
 from backend.waiting_room.rules import Phase
@@ -161,6 +165,22 @@ def test_the_form_as_it_was_given_out_changes_nothing_not_even_seconds(engine: E
     before = terms(engine, event_id)
     buy(engine, event_id)
     edit(engine, venue="Other hall")
+    assert terms(engine, event_id) == before
+
+
+def test_a_sale_at_the_same_moment_comes_before_the_change_and_forbids_it(engine: Engine, event_id: UUID) -> None:
+    """Somebody is buying, knowing the rules: the change waits for the till, and sees them."""
+    before = terms(engine, event_id)
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as sale:
+            lock_event(sale, event_id)
+            changing = threads.submit(edit, engine, refunds__keep_percent="50")
+            wait([changing], timeout=0.5)  # it would be done by now if it did not wait for the lock
+            row = {"id": uuid4(), "event_id": event_id, "state": "held", "secret_hash": bytes(32), "quantity": 1}
+            more = {"total_minor": 1, "currency": "EUR", "hold_expires_ms": 10**13, "created_ms": 1}
+            sale.execute(insert(Order).values(**row, **more))
+        with pytest.raises(Refused, match="refunds_only_kinder"):
+            changing.result()
     assert terms(engine, event_id) == before
 
 
@@ -309,6 +329,22 @@ def test_a_slug_is_given_to_no_other_event(engine: Engine, event_id: UUID, old: 
     with pytest.raises(Refused) as refused:
         load(engine, this=(old, new))
     assert code_of(refused) == ("event_exists", key)
+
+
+def test_the_command_line_loads_a_file_again_and_the_log_says_what_it_changed(
+    engine: Engine, event_id: UUID, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = EVENT.format(slug="gig", floor=10, max_per_order=8, extra=REFUNDS.replace("= 10", "= 3"), rows=ROWS)
+    (tmp_path / "gig.toml").write_text(text)
+    monkeypatch.setenv("TRUESTUB_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TRUESTUB_DATABASE_URL", database_url)
+    monkeypatch.setattr(cli, "prepare_event", lambda *_arguments: None)  # the signer's part is done since long
+    cli.create(tmp_path / "gig.toml")
+    assert terms(engine, event_id)[1] == 300
+    edits = [one for one in latest(engine) if one["action"] == "event_edit"]
+    assert [(one["actor"], one["about"], one["detail"]) for one in edits] == [
+        (COMMAND_LINE, "event:gig", {"refund_keep_bps": [1000, 300]})
+    ]
 
 
 def test_an_unknown_event_has_no_form(engine: Engine) -> None:

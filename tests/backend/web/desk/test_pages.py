@@ -6,6 +6,7 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from backend.wiring import Services
 from tests.backend.desk.test_event_form import FORM
@@ -80,6 +81,24 @@ def test_the_form_saved_as_a_file_makes_the_same_event(owner: FlaskClient) -> No
     answer = post(owner, "/desk/new", "/desk/new", **FORM, download="1")
     again = post(owner, "/desk/upload", "/desk/new", file=(io.BytesIO(answer.data), "event.toml"))
     assert again.headers["Location"] == "/desk/events/river-night"
+
+
+def test_a_changed_file_changes_what_may_change_names_what_may_not_and_is_logged(
+    owner: FlaskClient, app: Flask
+) -> None:
+    file = post(owner, "/desk/new", "/desk/new", **FORM, download="1").data
+    post(owner, "/desk/upload", "/desk/new", file=(io.BytesIO(file), "event.toml"))
+
+    def load(data: bytes) -> TestResponse:
+        return post(owner, "/desk/upload", "/desk/new", file=(io.BytesIO(data), "event.toml"))
+
+    assert load(file.replace(b'venue = "', b'venue = "Grand ')).status_code == 303
+    assert "Grand " in page(app.test_client(), "/events/river-night")
+    assert "changed an event" in page(owner, "/desk/audit")
+    wrong = load(file.replace(b"EUR", b"USD"))
+    assert wrong.status_code == 409
+    assert "currency of this file is another" in wrong.text
+    assert "Nothing was changed" in wrong.text
 
 
 def test_what_may_change_is_changed_and_seen_by_buyers(owner: FlaskClient, app: Flask) -> None:
