@@ -26,6 +26,7 @@ from backend.waiting_room.desk import Desk
 if TYPE_CHECKING:
     from backend.sales.payments.stripe.provider import Stripe
 
+TILL_BUSY_SECONDS = 4.0  # for SQLite's lock; then the batch is run again, and what holds it for long is told
 TILL_PATIENCE_SECONDS = ANSWER_SECONDS + 10  # nobody waits for the answer any more
 BANK_FILE = "sandbox-bank.sqlite"  # the sandbox's own book, in the data folder
 
@@ -100,7 +101,13 @@ def _stripe(settings: Settings) -> "Stripe | None":
 
 
 def _till_engine(settings: Settings) -> Engine:
-    return make_engine(settings.database_url, ask_first=False, by_key=True, patience_seconds=TILL_PATIENCE_SECONDS)
+    return make_engine(
+        settings.database_url,
+        ask_first=False,
+        by_key=True,
+        patience_seconds=TILL_PATIENCE_SECONDS,
+        busy_seconds=TILL_BUSY_SECONDS,
+    )
 
 
 def open_database(settings: Settings, patience_seconds: float | None = None) -> Engine:

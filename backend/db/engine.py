@@ -29,6 +29,7 @@ def make_engine(
     safe_commits: bool = True,
     by_key: bool = False,
     patience_seconds: float | None = None,
+    busy_seconds: float = BUSY_TIMEOUT_SECONDS,
 ) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://...` (psycopg 3).
 
@@ -37,11 +38,12 @@ def make_engine(
     PostgreSQL waits for no standby: for what may be lost with the primary, and must be written while that is silent.
     With `by_key` every statement finds its rows by a key, and PostgreSQL is told so: else it plans the till's by the
     size that the tables had before the rush, and reads all of them until somebody counts again. With
-    `patience_seconds` nothing waits for longer for PostgreSQL's answer (backend.db.patience).
+    `patience_seconds` nothing waits for longer for PostgreSQL's answer (backend.db.patience); with `busy_seconds`, for
+    the only write lock of SQLite.
     """
     if url.startswith("sqlite"):
         engine = create_engine(
-            url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+            url, hide_parameters=True, connect_args={"timeout": busy_seconds, "check_same_thread": False}
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

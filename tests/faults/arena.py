@@ -233,6 +233,13 @@ class Arena:
             return []
         return [one for one in told.get("incidents", []) if one["kind"] == "fault"]
 
+    def told_state(self) -> str:
+        """What the status says of the whole: works, partly, down; empty if it says nothing."""
+        try:
+            return str(httpx.get(f"{self.platform.url}/api/v1/status", timeout=10).json()["state"])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return ""
+
     def wait_calm(self) -> None:
         """Until no incident is open, and the status answers."""
         quiet = lambda: self.platform.web_answers() and not self.incidents()  # noqa: E731 - said once

@@ -1,6 +1,7 @@
 """Our own processes, disk and clocks, broken: each test is a row of docs/faults.md."""
 
 import os
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from tests.faults import holds
-from tests.faults.arena import SETTLE_SECONDS, SLUG, START_SECONDS, Arena, Seen
+from tests.faults.arena import SETTLE_SECONDS, SHOWN_SECONDS, SLUG, START_SECONDS, Arena, Seen
 from tests.support import processes
 from tests.support.installation import wait_until
 
@@ -42,7 +43,7 @@ def test_two_relayers(arena: Arena, seen: Seen) -> None:
 )
 def test_stopped_in_a_write(arena: Arena, seen: Seen) -> None:
     """On SQLite it holds the only write lock: buyers are told so with a 503. On PostgreSQL they buy on."""
-    key = {"Idempotency-Key": uuid4().hex}
+    key, stopped = {"Idempotency-Key": uuid4().hex}, list[float]()
 
     def begin() -> None:
         arena.platform.kill("work")
@@ -50,22 +51,28 @@ def test_stopped_in_a_write(arena: Arena, seen: Seen) -> None:
         seen.sold += 1
         arena.sell(1, codes=False)
         wait_until(lambda: processes.stands(armed.pid), "the worker to stand in the middle of its write", START_SECONDS)
+        stopped.append(time.monotonic())
         assert holds.held(arena.engine, arena.bank), "others wait for what it holds"
 
     def meanwhile() -> None:
+        if arena.pair is None:
+            wait_until(
+                lambda: arena.told_state() == "down", "the status to say that nothing can be sold", SHOWN_SECONDS
+            )
+            seen.opened_s = time.monotonic() - stopped[0]
+            assert seen.opened_s <= SHOWN_SECONDS
         answer = _order(arena, key)
         if arena.pair is not None:
             assert answer.status_code == 201, answer.text
             return
-        assert (answer.status_code, answer.json()["code"]) in {
-            (503, "answer_unknown"),
-            (503, "too_busy"),
-            (503, "database_unreachable"),
-        }, answer.text
+        told = (answer.status_code, answer.json()["code"])
+        assert told in {(503, "too_busy"), (503, "database_unreachable")}, answer.text
         assert int(answer.headers["Retry-After"]) > 0
         assert len(answer.json()["detail"].split()) > 5, "a sentence"
         shown = httpx.get(f"{arena.platform.url}/api/v1/events/{SLUG}", timeout=10)
         assert shown.status_code == 200, "what only reads goes on"
+        status = httpx.get(arena.platform.url + "/api/v1/status", timeout=10).json()
+        assert (status["state"], "nothing can be sold right now" in status["banner"]) == ("down", True)
 
     def end() -> None:
         arena.wake_process("work")

@@ -28,8 +28,8 @@ class Trouble:
 
     @property
     def sold_lately(self) -> bool:
-        """The database took a batch a moment ago."""
-        return abs(self._clock() - self._passed) < LATELY_SECONDS
+        """The database took a batch a moment ago, and refused none since."""
+        return self._met is None and abs(self._clock() - self._passed) < LATELY_SECONDS
 
     @property
     def now(self) -> tuple[Failure, int] | None:

@@ -136,14 +136,16 @@ def test_while_somebody_holds_sqlites_only_lock_buyers_are_asked_to_come_back(
     buyer: Buyer, client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a process does that was stopped in the middle of a write: nothing is lost, and the same key gets its order."""
-    monkeypatch.setattr("backend.sales.till.till.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("backend.sales.till.till.RETRY_SECONDS", 0.2)
+    event.listen(services.tills._engine, "checkout", lambda one, *_more: one.execute("PRAGMA busy_timeout = 100"))
     first = buyer.held()
     with services.engine.begin() as connection:
         connection.execute(text("UPDATE stock SET capacity = capacity"))
         answer = buyer.order(key="the-very-same-key-2")
-        assert problem(answer) == (503, "answer_unknown")
+        assert problem(answer) == (503, "database_unreachable")
         assert int(answer.headers["Retry-After"]) > 0
-        assert "same request again, with the same key" in answer.get_json()["detail"]
+        assert "same key" in answer.get_json()["detail"]
+        assert client.get("/status").get_json()["state"] == "down", "and the status says so"
         assert client.get("/api/v1/events/gig").status_code == 200, "what only reads goes on"
         assert buyer.look(first)["state"] == "held"
     monkeypatch.undo()
