@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.exc import TimeoutError as Silent
 
 from backend.db.clock import now_ms
 from backend.db.engine import read
@@ -62,7 +63,8 @@ def status_now(
     except Exception as error:
         if failure_of(error) is None:
             raise
-        return _told(_last_known(signer_socket, data_dir, free, sold=sold), [], [])
+        slow = sold and isinstance(error, Silent)
+        return _told(_last_known(signer_socket, data_dir, free, slow=slow), [], [])
     return _told(_with_trouble(readings, met, data_dir), rows, notes)
 
 
@@ -87,7 +89,7 @@ def readings_now(
     except Exception as error:
         if failure_of(error) is None:
             raise
-        return _last_known(signer_socket, data_dir, free, sold=sold)
+        return _last_known(signer_socket, data_dir, free, slow=sold and isinstance(error, Silent))
 
 
 def history_now(engine: Engine) -> list[dict[str, Any]]:
@@ -178,13 +180,13 @@ def _component(one: Health) -> dict[str, Any]:
     }
 
 
-def _last_known(signer_socket: Path, data_dir: Path, free: int | None, *, sold: bool) -> Readings:
+def _last_known(signer_socket: Path, data_dir: Path, free: int | None, *, slow: bool) -> Readings:
     known, now_ms = kept(data_dir), round(time.time() * 1000)
     return dataclasses.replace(
-        known or Readings(at_ms=now_ms if sold else 0),
+        known or Readings(at_ms=now_ms if slow else 0),
         signer_answers=signer_answers(signer_socket),
         free_bytes=free,
-        database_away_ms=None if sold else known.at_ms if known else now_ms,
+        database_away_ms=None if slow else known.at_ms if known else now_ms,
     )
 
 

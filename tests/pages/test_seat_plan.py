@@ -1,6 +1,6 @@
 """A guest's way through the shop by phone: seats picked in the drawing, more time, one back, the waiting list."""
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import select, update
 
 from backend.db.tables.events import Event
@@ -71,6 +71,25 @@ def test_time_to_pay_is_extended_by_one_button_and_what_was_typed_stays(shop: Sh
     expect(page.locator(".hold-words")).to_contain_text("7 more minutes")
     expect(page.locator(".more-time")).to_contain_text("5 more minutes each time, up to 9 more times")
     expect(page.locator("#said")).to_have_text("You have more time now.")
+    expect(page.locator("#mail")).to_have_value("ann@example.org")
+
+
+def test_more_time_is_asked_for_once_also_where_the_page_hears_of_it_before_the_answer(shop: Shop, page: Page) -> None:
+    choose(page, shop.put_on_sale("told-early"))
+    shop.hold_for(page, seconds=100)
+    page.reload()
+    page.get_by_text("Leave a mail address").click()
+    page.locator("#mail").fill("ann@example.org")
+
+    def answer_late(route: Route) -> None:
+        answer = route.fetch()
+        expect(page.locator(".hold-words")).to_contain_text("7 more minutes")
+        route.fulfill(response=answer)
+
+    page.route("**/extend", answer_late)
+    page.get_by_role("button", name="I need more time").click()
+    expect(page.locator("#said")).to_have_text("You have more time now.")
+    expect(page.locator(".more-time")).to_contain_text("up to 9 more times")
     expect(page.locator("#mail")).to_have_value("ann@example.org")
 
 

@@ -19,7 +19,7 @@ class Trouble:
 
     def meet(self, failure: Failure) -> None:
         """A batch was refused for it."""
-        known, now = self._met, self._clock()
+        known, now, self._passed = self._met, self._clock(), 0.0
         self._met = (failure, known[1] if known and known[0] == failure else now, now)
 
     def passed(self) -> None:

@@ -136,9 +136,9 @@ def test_while_somebody_holds_sqlites_only_lock_buyers_are_asked_to_come_back(
     buyer: Buyer, client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a process does that was stopped in the middle of a write: nothing is lost, and the same key gets its order."""
+    first = buyer.held()
     monkeypatch.setattr("backend.sales.till.till.RETRY_SECONDS", 0.2)
     event.listen(services.tills._engine, "checkout", lambda one, *_more: one.execute("PRAGMA busy_timeout = 100"))
-    first = buyer.held()
     with services.engine.begin() as connection:
         connection.execute(text("UPDATE stock SET capacity = capacity"))
         answer = buyer.order(key="the-very-same-key-2")

@@ -103,9 +103,9 @@ async function extend(event) {
   const form = event.target.closest("form[data-extend]");
   if (form === null) return;
   event.preventDefault();
+  const before = part.querySelector("[data-left]")?.dataset.left; // now: the stream may tell of it before the answer does
   try {
     const answer = await fetch(form.action, { method: "POST", body: new FormData(form), signal: AbortSignal.timeout(ANSWER_MS) });
-    const before = part.querySelector("[data-left]")?.dataset.left;
     if (!answer.ok || !(await look()) || part.querySelector("[data-left]")?.dataset.left === before) throw new Error();
     said.textContent = form.dataset.said;
   } catch {
