@@ -1,4 +1,4 @@
-"""A holder's word that a ticket may go to somebody else: the EIP-712 message of the tickets contract (SPEC 8.5)."""
+"""An owner's word that a ticket may go to somebody else: EIP-712 messages of the tickets contract (SPEC 8.5)."""
 
 from typing import Any
 
@@ -20,6 +20,19 @@ def move_typed_data(
     Unlike a binding it is bound to the chain and to the event's contract (20 bytes), which checks it. `deadline` is
     Unix seconds, the last at which it counts.
     """
+    return _typed_data("Move", chain_id, contract, token_id, epoch, to, deadline)
+
+
+def claim_typed_data(
+    chain_id: int, contract: bytes, token_id: int, epoch: int, to: bytes, deadline: int
+) -> dict[str, Any]:
+    """The message `Claim`, by custody for a ticket that it keeps; otherwise as `move_typed_data`."""
+    return _typed_data("Claim", chain_id, contract, token_id, epoch, to, deadline)
+
+
+def _typed_data(
+    kind: str, chain_id: int, contract: bytes, token_id: int, epoch: int, to: bytes, deadline: int
+) -> dict[str, Any]:
     domain = {
         "name": CONTRACT_NAME,
         "version": "1",
@@ -31,8 +44,8 @@ def move_typed_data(
     uint(deadline, 8, "deadline")
     message = {"tokenId": token_id, "epoch": epoch, "to": to_hex(exact(to, ADDRESS_BYTES, "to")), "deadline": deadline}
     return {
-        "types": {"EIP712Domain": _typed(_DOMAIN), "Move": _typed(_FIELDS)},
-        "primaryType": "Move",
+        "types": {"EIP712Domain": _typed(_DOMAIN), kind: _typed(_FIELDS)},
+        "primaryType": kind,
         "domain": domain,
         "message": message,
     }

@@ -128,6 +128,16 @@ class Api:
             headers={"Idempotency-Key": giving.idempotency_key},
         ).value
 
+    def claim(self, ticket_id: UUID, giving: Giving, secret: str) -> MoveAnswer:
+        """Give a guest's ticket away, or take it into a wallet; the same again tells how that stands."""
+        return self.transport.request(
+            "POST",
+            f"{_BASE}/tickets/{ticket_id}/claims",
+            MoveAnswer.model_validate_json,
+            body={"to": "0x" + giving.to.hex()},
+            headers={"Idempotency-Key": giving.idempotency_key, **_bearer(secret)},
+        ).value
+
     def status(self) -> StatusAnswer:
         """What works there and what waits. While nothing can be sold the status itself comes with 503."""
         path = f"{_BASE}/status"

@@ -6,7 +6,7 @@ is stored before it is sent, and sent again as it was until it is answered.
 
 from eth_utils.address import is_checksum_address, to_checksum_address
 
-from wallet.answers import FoundAnswer, TicketAnswer
+from wallet.answers import FoundAnswer, MoveAnswer, TicketAnswer
 from wallet.api import Api
 from wallet.errors import WalletError
 from wallet.i18n import gettext as _
@@ -59,7 +59,7 @@ def give(wallet: OpenedWallet, ticket: Ticket, to: bytes) -> Ticket:
         giving = ticket.giving
         assert giving is not None  # noqa: S101 - stored above
         try:
-            answer = wallet.api(ticket.server).move(ticket.id, giving)
+            answer = _send(wallet, ticket, giving)
         except Problem as problem:
             if problem.is_retried:
                 raise
@@ -120,11 +120,8 @@ def received(wallet: OpenedWallet, api: Api, slug: str) -> tuple[Purchase, tuple
 
 def _check(wallet: OpenedWallet, ticket: Ticket, to: bytes) -> None:
     purchase = wallet.store.get(Purchase, str(ticket.purchase))
-    if purchase is None or purchase.owner is None:
-        raise WalletError(
-            "in_custody",
-            _("The platform keeps this ticket for you, since it was bought as a guest; it can't be given to a wallet."),
-        )
+    if purchase is None or (purchase.owner is None and purchase.placed is None):
+        raise WalletError("ticket_gone", _("This wallet has lost the ticket's order. Run: truestub-wallet restore"))
     if ticket.state != "valid":
         sentence = _("The platform no longer honours this ticket (%s); it can't be given away.")
         raise WalletError("ticket_not_valid", sentence % ticket.state)
@@ -132,9 +129,23 @@ def _check(wallet: OpenedWallet, ticket: Ticket, to: bytes) -> None:
         raise WalletError("bad_receiver", _("This is your own address. Ask the receiver for theirs."))
 
 
+def _send(wallet: OpenedWallet, ticket: Ticket, giving: Giving) -> MoveAnswer:
+    api = wallet.api(ticket.server)
+    if giving.signature:
+        return api.move(ticket.id, giving)
+    purchase = wallet.store.get(Purchase, str(ticket.purchase))
+    assert purchase is not None  # noqa: S101 - checked before
+    assert purchase.placed is not None  # noqa: S101 - the same
+    return api.claim(ticket.id, giving, purchase.placed.secret)
+
+
 def _intend(wallet: OpenedWallet, ticket: Ticket, to: bytes, epoch: int) -> Ticket:
-    """Sign and store; nothing was sent."""
+    """Sign and store; nothing was sent. A guest has nothing to sign: the platform does, for the order's secret."""
     api, event = wallet.api(ticket.server), ticket.event
+    purchase = wallet.store.get(Purchase, str(ticket.purchase))
+    if purchase is not None and purchase.owner is None:
+        claim = Giving(to=to, epoch=epoch, deadline=0, signature=b"", idempotency_key=str(wallet.new_id()))
+        return _stored(wallet, ticket, giving=claim)
     answer = api.event(event.slug)
     if answer.contract is None or answer.chain_id is None:
         raise WalletError("ticket_not_ready", _("The tickets of this event can't change hands yet. Try again later."))

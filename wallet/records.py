@@ -152,13 +152,16 @@ class Purchase(Record):
 
 
 class Giving(BaseModel):
-    """One signed wish to give a ticket away, complete, so that it can be sent again byte for byte."""
+    """One signed wish to give a ticket away, complete, so that it can be sent again byte for byte.
+
+    For a guest's ticket, which the platform keeps, without a signature or a deadline.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     to: HexBytes  # 20
     epoch: int
     deadline: int
-    signature: HexBytes  # 65
+    signature: HexBytes  # 65; none: custody signs
     idempotency_key: str
     done: bool = False  # the platform has it; the ticket is the receiver's
 

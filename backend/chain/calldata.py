@@ -18,6 +18,7 @@ def selector(signature: str) -> bytes:
 
 _MINT = selector("mint(uint32,uint8,bytes)")
 _MOVE = selector("moveWithSig(uint256,address,uint256,bytes,bytes)")
+_CLAIM = selector("claim(uint256,address,uint256,bytes)")
 _REDEEM_WORDS = selector("redeemWords(uint256[],uint256[])")
 _ONE_BY_ONE = {
     Status.REVOKED: selector("revoke(uint256[])"),
@@ -43,6 +44,12 @@ def move_calldata(token_id: int, to: bytes, deadline: int, signature: bytes) -> 
     consent = 6 * WORD + len(signature) + len(padding)
     head = _words(token_id, int.from_bytes(to), deadline, 5 * WORD, consent, len(signature))
     return _MOVE + head + signature + padding + _words(0)
+
+
+def claim_calldata(token_id: int, to: bytes, deadline: int, signature: bytes) -> bytes:
+    """`claim` by custody's `signature`, for a relayer to send (SPEC 8.5)."""
+    padding = bytes(-len(signature) % WORD)
+    return _CLAIM + _words(token_id, int.from_bytes(to), deadline, 4 * WORD, len(signature)) + signature + padding
 
 
 def mark_calldata(status: Status, token_ids: Sequence[int]) -> bytes:

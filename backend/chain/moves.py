@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from backend.chain.calldata import move_calldata
+from backend.chain.calldata import claim_calldata, move_calldata
 from backend.chain.jobs import NewJob, enqueue
 from backend.credentials.ownership import Owner, final_block
 from backend.db.clock import now_ms
@@ -29,15 +29,24 @@ OVERTAKEN = "overtaken"
 
 
 def enqueue_move(
-    connection: Connection, ticket: Row[Any], holder: Owner, to: bytes, deadline: int, signature: bytes, step: int
+    connection: Connection,
+    ticket: Row[Any],
+    holder: Owner,
+    to: bytes,
+    deadline: int,
+    signature: bytes,
+    step: int,
+    *,
+    is_claim: bool = False,
 ) -> None:
     """Give a ticket (a locked row) to `to`, as its effective owner signed: the job, the evidence, the row's new owner.
 
-    The serial grows by `step` and no credential follows, so the holder's code is superseded.
+    The serial grows by `step` and no credential follows, so the holder's code is superseded. A claim is a move out of
+    custody (SPEC 10.9).
     """
     digest = sha256(to + deadline.to_bytes(8) + signature).hexdigest()[:16]
     key = f"move:{ticket.event_id}:{ticket.token_id}:{holder.epoch}:{digest}"
-    calldata = move_calldata(ticket.token_id, to, deadline, signature)
+    calldata = (claim_calldata if is_claim else move_calldata)(ticket.token_id, to, deadline, signature)
     parent = _waits_for(connection, ticket)
     job = enqueue(connection, NewJob("move", key, ticket.event_id, MOVE_GAS, calldata, tickets=1, depends_on=parent))
     now = now_ms(connection)

@@ -1,4 +1,4 @@
-"""What owners sign with their chain keys, by EIP-712: bindings (SPEC 4.1), wishes to find orders, moves (8.5)."""
+"""What owners sign by EIP-712: bindings (SPEC 4.1), wishes to find orders (4.9), moves and claims (8.5)."""
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -8,7 +8,7 @@ from eth_utils.exceptions import ValidationError
 
 from credential.binding import Binding, binding_typed_data
 from credential.finding import finding_typed_data
-from credential.moving import move_typed_data
+from credential.moving import claim_typed_data, move_typed_data
 
 SIGNATURE_BYTES = 65  # r 32, s 32, v 1
 RECOVERY_VALUES = (27, 28)
@@ -36,6 +36,22 @@ def recover_mover(
 ) -> bytes | None:
     """The 20-byte address that signed a move (SPEC 8.5); None as above."""
     message = move_typed_data(chain_id, contract, token_id, epoch, to, deadline)
+    return _recover(encode_typed_data(full_message=message), signature)
+
+
+def sign_claim(
+    chain_id: int, contract: bytes, token_id: int, epoch: int, to: bytes, deadline: int, account: LocalAccount
+) -> bytes:
+    """65 bytes `r ‖ s ‖ v` by custody's account over a claim (SPEC 8.5)."""
+    message = claim_typed_data(chain_id, contract, token_id, epoch, to, deadline)
+    return bytes(account.sign_message(encode_typed_data(full_message=message)).signature)
+
+
+def recover_claimer(
+    chain_id: int, contract: bytes, token_id: int, epoch: int, to: bytes, deadline: int, signature: bytes
+) -> bytes | None:
+    """The 20-byte address that signed a claim (SPEC 8.5); None as above."""
+    message = claim_typed_data(chain_id, contract, token_id, epoch, to, deadline)
     return _recover(encode_typed_data(full_message=message), signature)
 
 

@@ -4,8 +4,6 @@ Promises: a serial is used once, whoever asks, however many signers run and wher
 gives the same bytes; nothing leaves before its commit.
 """
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +16,7 @@ from backend.credentials.binding import BindableTicket, binding_of, check_owner,
 from backend.credentials.eip712 import sign_binding
 from backend.credentials.entitlement import not_valid, why_not_entitled
 from backend.credentials.keystore import KeyRole, KeyStore, PrivateKey
-from backend.credentials.limits import EventRate, WrongSecrets
+from backend.credentials.limits import EventRate, WrongSecrets, check_secret
 from backend.credentials.messages import BindingRequest, IssuedCredential
 from backend.credentials.numbers import step_of
 from backend.credentials.ownership import Owner, effective_owner
@@ -91,7 +89,7 @@ class _Issue:
 
     def run(self) -> IssuedCredential:
         if self.request.owner_signature is None:
-            self._check_secret()
+            check_secret(self.order, self.request.order_secret, self.issuer.wrong_secrets)
         _raise(why_not_entitled(self.order, self.ticket, self.event, self.now_ms, self.step))
         owner = effective_owner(self.connection, self.ticket)
         if isinstance(owner, Refusal):
@@ -121,17 +119,6 @@ class _Issue:
             binding, possession = binding_of(bindable, self.request), self.request.possession_signature
             store_binding(self.connection, self.ticket.id, binding, owner.address, evidence, possession, self.now_ms)
         return self._issued(data)
-
-    def _check_secret(self) -> None:
-        secret, wrong_secrets = self.request.order_secret, self.issuer.wrong_secrets
-        if secret is None:
-            raise refuse("order_secret_missing", _("Open the link of your order, or sign with the owner's wallet"))
-        wait = wrong_secrets.wait_seconds(self.order.id)
-        if wait:
-            raise refuse("too_many_attempts", _("Too many wrong attempts for this order; wait"), retry_after=wait)
-        if not hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.order.secret_hash):
-            wrong_secrets.record(self.order.id)
-            raise refuse("order_secret_wrong", _("This link does not belong to the order; use the one you were given"))
 
     def _owner_signature(self, ticket: BindableTicket) -> bytes:
         """What is kept as evidence: the owner's signature, or the custody key's for a ticket it owns."""

@@ -4,11 +4,18 @@ Both live in the signer's memory: a restart forgets them, which gives an attacke
 secrets have 256 bits and the lasting limits (per ticket) are counted in the database.
 """
 
+import hashlib
+import hmac
 from collections import OrderedDict
 from threading import Lock
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from backend.clock import Clock
+from backend.errors import refuse
+from backend.i18n import gettext as _
 
 MAX_WRONG_SECRETS = 10  # of one order, within the window
 WRONG_SECRET_WINDOW_SECONDS = 600
@@ -48,6 +55,18 @@ class WrongSecrets:
     def _recent(self, order_id: UUID) -> list[float]:
         since = self._clock() - WRONG_SECRET_WINDOW_SECONDS
         return [at for at in self._failures.get(order_id, []) if at > since]
+
+
+def check_secret(order: Row[Any], secret: str | None, wrong_secrets: WrongSecrets) -> None:
+    """Refuses `order_secret_missing`, `order_secret_wrong`, and `too_many_attempts` (with `retry_after`)."""
+    if secret is None:
+        raise refuse("order_secret_missing", _("Open the link of your order, or sign with the owner's wallet"))
+    wait = wrong_secrets.wait_seconds(order.id)
+    if wait:
+        raise refuse("too_many_attempts", _("Too many wrong attempts for this order; wait"), retry_after=wait)
+    if not hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), order.secret_hash):
+        wrong_secrets.record(order.id)
+        raise refuse("order_secret_wrong", _("This link does not belong to the order; use the one you were given"))
 
 
 class EventRate:

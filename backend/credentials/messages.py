@@ -119,15 +119,30 @@ class SignBundle(Message):
     event_id: UUID
 
 
+class SignClaim(Message):
+    """Sign with custody's key that a ticket goes to `to` (SPEC 10.9); `deadline` in Unix seconds."""
+
+    op: Literal["sign_claim"] = "sign_claim"
+    ticket_id: UUID
+    to: Hex20
+    epoch: Uint64
+    deadline: Uint64
+    order_secret: str = Field(max_length=MAX_ORDER_SECRET_CHARACTERS, repr=False)
+
+
 class Call(Message):
     """What a client sends: a request, and the language of whoever will read a refusal."""
 
     language: Annotated[str, Field(max_length=8)] = "en"
-    request: Annotated[Ping | PrepareEvent | RotateKey | Issue | SignBundle, Field(discriminator="op")]
+    request: Annotated[Ping | PrepareEvent | RotateKey | Issue | SignBundle | SignClaim, Field(discriminator="op")]
 
 
 class PublicKeyAnswer(Message):
     public_key: Hex32
+
+
+class SignatureAnswer(Message):
+    signature: Hex65
 
 
 class TrailerAnswer(Message):

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
 from backend.credentials.ownership import Owner
+from backend.db.tables.chain import Chain, ChainContract
 from backend.db.tables.credentials import Binding as BindingRow
 from backend.db.tables.credentials import Credential as CredentialRow
 from backend.db.tables.events import Platform
@@ -26,6 +27,18 @@ def lock_order_and_ticket(connection: Connection, ticket_id: UUID) -> tuple[Row[
     order = connection.execute(select(Order).where(Order.id == order_id).with_for_update(read=True)).one()
     ticket = connection.execute(select(Ticket).where(Ticket.id == ticket_id).with_for_update()).one()
     return order, ticket
+
+
+def contract_of(connection: Connection, event_id: UUID) -> Any:  # noqa: ANN401 - a row or none
+    """Address and chain id of the event's contract, once it was seen on the chain we are following."""
+    query = (
+        select(ChainContract.address, Chain.chain_id)
+        .join(Chain, Chain.id == ChainContract.chain)
+        .where(ChainContract.event_id == event_id, ChainContract.kind == "event", ChainContract.code_hash.is_not(None))
+        .order_by(Chain.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).one_or_none()
 
 
 def platform_id(connection: Connection) -> bytes:

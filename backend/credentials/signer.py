@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 
 from backend.clock import Clock
 from backend.credentials.bundle_signing import sign_bundle_of
+from backend.credentials.claiming import sign_claim_of
 from backend.credentials.event_keys import prepare_event, rotate_key
 from backend.credentials.framing import FrameError, HungUpError, deadline, receive, receive_lengths, send_frame
 from backend.credentials.issuing import Issuer
@@ -34,7 +35,9 @@ from backend.credentials.messages import (
     RefusedAnswer,
     Reply,
     RotateKey,
+    SignatureAnswer,
     SignBundle,
+    SignClaim,
     TrailerAnswer,
 )
 from backend.credentials.unix_address import unix_address
@@ -73,6 +76,9 @@ class Signer:
                 return self._issuer.issue(ticket_id, binding)
             case SignBundle(event_id=event_id):
                 return TrailerAnswer(trailer=sign_bundle_of(self._engine, self._keys, event_id, blob))
+            case SignClaim():
+                wrong = self._issuer.wrong_secrets
+                return SignatureAnswer(signature=sign_claim_of(self._engine, self._keys, wrong, call.request))
 
     def serve_one(self, connection: socket.socket) -> None:
         """Take one request from `connection`, answer it, close. Never raises."""

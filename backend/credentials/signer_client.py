@@ -20,7 +20,9 @@ from backend.credentials.messages import (
     PublicKeyAnswer,
     Reply,
     RotateKey,
+    SignatureAnswer,
     SignBundle,
+    SignClaim,
     TrailerAnswer,
 )
 from backend.credentials.unix_address import unix_address
@@ -31,7 +33,7 @@ from backend.i18n import language
 RETRY_SECONDS = 2  # a supervised signer is back by then
 
 Answer = TypeVar("Answer", bound=BaseModel)
-AnyRequest = Ping | PrepareEvent | RotateKey | Issue | SignBundle
+AnyRequest = Ping | PrepareEvent | RotateKey | Issue | SignBundle | SignClaim
 
 
 class SignerClient:
@@ -64,6 +66,10 @@ class SignerClient:
     def sign_bundle(self, event_id: UUID, data: bytes) -> bytes:
         """The signed snapshot: `data`, as `credential.bundle.encode_bundle` made it, with key id and signature."""
         return data + self._ask(SignBundle(event_id=event_id), TrailerAnswer, data).trailer
+
+    def sign_claim(self, wish: SignClaim) -> bytes:
+        """Custody's signature over a claim, 65 bytes."""
+        return self._ask(wish, SignatureAnswer).signature
 
     def _ask(self, request: AnyRequest, answer: type[Answer], blob: bytes = b"") -> Answer:
         call = Call(language=language(), request=request)

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, select
 
+from backend.credentials.records import contract_of
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.tables.chain import Chain, ChainContract
 from backend.db.tables.events import Event, Platform, Seat, SeatClaim, Stock, TicketClass
 from backend.db.tables.orders import Order
 from backend.sales.answers import rfc3339
@@ -147,18 +147,6 @@ def _seats(connection: Connection, event_id: UUID) -> dict[int, list[dict[str, A
 
 def _seat_state(of_order: str | None) -> str:
     return "free" if of_order is None else "held" if of_order == "held" else "sold"
-
-
-def contract_of(connection: Connection, event_id: UUID) -> Any:  # noqa: ANN401 - a row or none
-    """Address and chain id of the event's contract, once it was seen on the chain we are following."""
-    query = (
-        select(ChainContract.address, Chain.chain_id)
-        .join(Chain, Chain.id == ChainContract.chain)
-        .where(ChainContract.event_id == event_id, ChainContract.kind == "event", ChainContract.code_hash.is_not(None))
-        .order_by(Chain.id.desc())
-        .limit(1)
-    )
-    return connection.execute(query).one_or_none()
 
 
 def _address(address: bytes | None) -> str | None:

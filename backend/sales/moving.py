@@ -1,4 +1,7 @@
-"""Giving a ticket away by the holder's signature: decided here at once, done on the chain by the outbox (SPEC 10.8)."""
+"""Giving a ticket away by the holder's signature, or out of custody by the order's secret (SPEC 10.8, 10.9).
+
+Decided here at once, done on the chain by the outbox.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,21 +10,28 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, select
 
 from backend.chain.moves import enqueue_move
-from backend.credentials.eip712 import recover_mover
+from backend.credentials.claiming import not_in_custody
+from backend.credentials.eip712 import recover_claimer, recover_mover
 from backend.credentials.entitlement import NOT_READY_RETRY_SECONDS, not_valid, why_not_entitled
+from backend.credentials.messages import SignClaim
 from backend.credentials.numbers import step_of
 from backend.credentials.ownership import Owner, effective_owner
-from backend.credentials.records import lock_order_and_ticket
+from backend.credentials.records import contract_of, lock_order_and_ticket
+from backend.credentials.signer_client import SignerClient
 from backend.db.clock import now_ms
+from backend.db.engine import read
 from backend.db.tables.chain import ChainJob
 from backend.db.tables.events import Event, TicketClass
 from backend.db.tables.moves import ChainMove
+from backend.db.tables.orders import Order, Ticket
 from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales.catalogue import contract_of
+from backend.sales.orders import event_of_order
 from backend.sales.refunds import sold_tickets
 
 MIN_AHEAD_SECONDS = 86_400  # of a move's deadline: the chain may be away for a while
+CLAIM_SECONDS = 90 * 86_400  # how long the chain may be away before a claim is taken back
+CLAIM_SECONDS = 90 * 86_400  # how long the chain may be away before a claim is taken back
 DAY_MS = 86_400_000
 MOVES_A_DAY = 5  # of a ticket: each costs us its gas
 GIVEN = ("open", "market_only")  # policies under which a holder may give a ticket away (SPEC 8.6)
@@ -59,23 +69,62 @@ def move(engine: Engine, ticket_id: UUID, wish: Wish) -> Move:
     `too_many_moves`, `moves_closed`, `deadline_too_near`, `bad_receiver`, `wrong_epoch`, `owner_signature_invalid`.
     """
     with engine.begin() as connection:
-        locked = lock_order_and_ticket(connection, ticket_id)
-        if locked is None:
-            raise refuse("unknown_ticket", _("There is no such ticket; look at your order"))
-        order, ticket = locked
+        order, ticket = _locked(connection, ticket_id)
         known = _stored(connection, ticket, wish)
         if known is not None:
             return known
         _check_rate(connection, ticket)
-        step = step_of(connection, ticket)
-        holder = _holder(connection, order, ticket, wish, step)
-        enqueue_move(connection, ticket, holder, wish.to, wish.deadline, wish.signature, step)
-        made = _stored(connection, ticket, wish)
+        return _put_in_order(connection, order, ticket, wish, is_claim=False)
+
+
+def claim(engine: Engine, signer: SignerClient, ticket_id: UUID, to: bytes, order_secret: str) -> Move:
+    """Let a ticket that we keep go to `to` (20 bytes), whatever its class's policy. The same again: how it stands.
+
+    Custody's key signs, in the signer, which looks at the secret itself. Raises `Refused`: as `move` (without
+    `not_transferable` and `moves_closed`), `unknown_order`, and what the signer says (SPEC 10.9).
+    """
+    with read(engine) as connection:
+        ticket = connection.execute(select(Ticket).where(Ticket.id == ticket_id)).one_or_none()
+        if ticket is None:
+            raise _unknown()
+        event_of_order(engine, ticket.order_id, order_secret)
+        known = _claimed(connection, ticket, to)
+        if known is not None:
+            return known
+        order = connection.execute(select(Order).where(Order.id == ticket.order_id)).one()
+        event = connection.execute(select(Event).where(Event.id == ticket.event_id)).one()
+        _raise(why_not_entitled(order, ticket, event, now_ms(connection), step_of(connection, ticket)))
+        deadline = now_ms(connection) // 1000 + CLAIM_SECONDS
+    terms = SignClaim(ticket_id=ticket_id, to=to, epoch=ticket.epoch, deadline=deadline, order_secret=order_secret)
+    wish = Wish(to, ticket.epoch, deadline, signer.sign_claim(terms))
+    with engine.begin() as connection:
+        order, ticket = _locked(connection, ticket_id)
+        known = _claimed(connection, ticket, to)
+        if known is not None:  # somebody else asked for the same meanwhile
+            return known
+        _check_rate(connection, ticket)
+        return _put_in_order(connection, order, ticket, wish, is_claim=True)
+
+
+def is_kept(engine: Engine, order_id: UUID) -> bool:
+    """Whether the order was a guest's, whose tickets we keep until they are claimed."""
+    with read(engine) as connection:
+        return connection.scalar(select(Order.id).where(Order.id == order_id, Order.owner.is_(None))) is not None
+
+
+def _put_in_order(connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wish, *, is_claim: bool) -> Move:
+    step = step_of(connection, ticket)
+    holder = _holder(connection, order, ticket, wish, step, is_claim=is_claim)
+    terms = (wish.to, wish.deadline, wish.signature, step)
+    enqueue_move(connection, ticket, holder, *terms, is_claim=is_claim)
+    made = _stored(connection, ticket, wish)
     assert made is not None  # noqa: S101 - written above
     return made
 
 
-def _holder(connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wish, step: int) -> Owner:
+def _holder(
+    connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wish, step: int, *, is_claim: bool
+) -> Owner:
     """Who may give the ticket away, and signed this wish; refuses everybody else, and what the contract would."""
     now = now_ms(connection)
     event = connection.execute(select(Event).where(Event.id == ticket.event_id)).one()
@@ -87,8 +136,13 @@ def _holder(connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wis
         raise Refused(not_valid(holder.stopped))
     if any(one.id == ticket.id and one.entered for one in sold_tickets(connection, order.id)):
         raise refuse("ticket_used", _("The ticket was used at the gate; it can't change hands any more"))
+    if is_claim and holder.address != event.custody_address:
+        raise not_in_custody()
     mine = (TicketClass.event_id == ticket.event_id) & (TicketClass.number == ticket.class_number)
-    _raise(_why_not_movable(connection.scalar(select(TicketClass.policy).where(mine)) or "", event, wish, now))
+    if not is_claim:
+        _raise(_why_not_movable(connection.scalar(select(TicketClass.policy).where(mine)) or "", event, wish, now))
+    if not any(wish.to) or wish.to == event.custody_address:
+        raise refuse("bad_receiver", _("Nobody could use the ticket at this address; ask the receiver for theirs"))
     if wish.epoch != holder.epoch:
         sentence = _("The ticket has changed hands since; sign with the epoch given here")
         raise refuse("wrong_epoch", sentence, epoch=holder.epoch)
@@ -97,8 +151,8 @@ def _holder(connection: Connection, order: Row[Any], ticket: Row[Any], wish: Wis
         sentence = _("The event's contract is being made; try again in a moment")
         raise refuse("ticket_not_ready", sentence, retry_after=NOT_READY_RETRY_SECONDS)
     terms = (ticket.token_id, wish.epoch, wish.to, wish.deadline)
-    signer = recover_mover(contract.chain_id, contract.address, *terms, wish.signature)
-    if signer != holder.address:
+    recover = recover_claimer if is_claim else recover_mover
+    if recover(contract.chain_id, contract.address, *terms, wish.signature) != holder.address:
         raise refuse("owner_signature_invalid", _("The owner did not sign this; sign with the owner's wallet"))
     return holder
 
@@ -121,9 +175,26 @@ def _why_not_movable(policy: str, event: Row[Any], wish: Wish, now_ms: int) -> R
     if wish.deadline < now_ms // 1000 + MIN_AHEAD_SECONDS:
         sentence = _("The signed deadline is too near: give it at least a day, since the chain may be away meanwhile")
         return Refusal("deadline_too_near", sentence, {"at_least": now_ms // 1000 + MIN_AHEAD_SECONDS})
-    if not any(wish.to) or wish.to == event.custody_address:
-        return Refusal("bad_receiver", _("Nobody could use the ticket at this address; ask the receiver for theirs"))
     return None
+
+
+def _locked(connection: Connection, ticket_id: UUID) -> tuple[Row[Any], Row[Any]]:
+    locked = lock_order_and_ticket(connection, ticket_id)
+    if locked is None:
+        raise _unknown()
+    return locked
+
+
+def _unknown() -> Refused:
+    return refuse("unknown_ticket", _("There is no such ticket; look at your order"))
+
+
+def _claimed(connection: Connection, ticket: Row[Any], to: bytes) -> Move | None:
+    """The claim that gave the ticket to `to`, if it has not come to nothing."""
+    custody = select(Event.custody_address).where(Event.id == ticket.event_id).scalar_subquery()
+    mine = (ChainMove.ticket_id == ticket.id) & (ChainMove.to_owner == to) & (ChainMove.from_owner == custody)
+    made = connection.execute(select(ChainMove.__table__).where(mine, ChainMove.taken_back.is_(None))).one_or_none()
+    return None if made is None else _stored(connection, ticket, Wish(to, made.epoch, made.deadline, made.signature))
 
 
 def _stored(connection: Connection, ticket: Row[Any], wish: Wish) -> Move | None:

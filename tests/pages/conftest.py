@@ -21,8 +21,9 @@ from tests.pages.shop_page import Shop, guest, open_shop
 Phone = Callable[..., BrowserContext]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
+    """Not for longer than these tests: meanwhile its event loop runs, and no other may in this thread."""
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as running:
         yield running
@@ -61,7 +62,7 @@ def a_phone(playwright: Playwright, tmp_path: Path) -> Iterator[Phone]:
         yield switch_on
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One Chromium for the tests that need neither a camera nor a restart: each takes a context of its own."""
     switches = ["--no-sandbox", "--disable-dev-shm-usage"]

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
@@ -14,8 +15,13 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from backend.app import create_app
-from backend.db.tables.orders import Order
+from backend.chain.batcher import close_batches
+from backend.credentials.keystore import KeyStore
+from backend.credentials.signer import Signer
+from backend.db.tables.chain import Token
+from backend.db.tables.orders import Order, Ticket
 from backend.sales.payments import reconcile
+from tests.backend.credentials.serving import serving
 from tests.pages.phones import Watched
 from tests.pages.shop_page import choose, expect_title, guest, order_of, see_here
 from tests.support.chain_node import CHAIN_ID
@@ -128,6 +134,45 @@ def test_the_browsers_wallet_pays_once_on_the_right_network_and_is_offered_only_
         till.money_adds_up()
 
 
+def test_a_guest_takes_a_ticket_into_a_wallet_of_their_own_by_its_address(
+    till: Till, url: str, browser: Browser
+) -> None:
+    settings, engine = till.services.settings, till.services.engine
+    signer = serving(Signer(engine, KeyStore(settings.keys_dir), time.time), settings.signer_socket)
+    with guest(browser) as context, signer:
+        wallet = Wallet(till, network=CHAIN_ID)
+        wallet.put_into(context)
+        page = context.new_page()
+        watched = Watched(page)
+        choose(page, url, 2)
+        order = page.url
+        page.get_by_role("button", name="Pay from a chain wallet").click()
+        page.get_by_role("button", name="Pay with this browser's wallet").click()
+        expect(page.locator("#browser-wallet p")).to_contain_text("goes on by itself")
+        till.until(lambda: paid(till, page), "the tickets")
+        close_batches(engine, 0)
+        till.until(lambda: len(owners(till, page)) == 2, "their tokens")
+        page.goto(order)
+        page.get_by_role("link", name="Give a ticket to a wallet").click()
+        see_here(page, "shop-give")
+        page.get_by_label("Floor").first.check()
+        page.get_by_label("Address of the wallet").fill(PAYER[:-1])
+        page.get_by_role("button", name="Give the ticket away").click()
+        expect(page.get_by_text("This is no address, or it was copied wrongly")).to_be_visible()
+        expect(page.get_by_label("Floor").first).to_be_checked()
+        page.get_by_label("Address of the wallet").fill(PAYER)
+        page.get_by_role("button", name="Give the ticket away").evaluate(
+            """button => Promise.all([1, 2].map(() =>
+                 fetch(button.form.action, { method: "POST", body: new FormData(button.form) })))"""  # clicked twice
+        )
+        page.goto(order)
+        expect(page.get_by_text("Given away", exact=True)).to_have_count(1)
+        till.until(lambda: bytes.fromhex(PAYER[2:]) in owners(till, page), "the move")
+        page.get_by_role("link", name="Give a ticket to a wallet").click()
+        expect(page.get_by_text("Which ticket?")).to_have_count(0)  # one is left
+        assert watched.complaints == []
+
+
 @pytest.mark.deep
 def test_a_token_is_allowed_before_it_pays_and_what_the_chain_refused_may_be_tried_again(
     till: Till, url: str, browser: Browser
@@ -165,6 +210,14 @@ def test_a_token_is_allowed_before_it_pays_and_what_the_chain_refused_may_be_tri
         till.until(lambda: paid(till, page), "the ticket")
         assert len(wallet.sent) == 3
         till.money_adds_up()
+
+
+def owners(till: Till, page: Page) -> list[bytes]:
+    """Of the tokens of the page's order, as the chain says."""
+    mine = (Token.event_id == Ticket.event_id) & (Token.token_id == Ticket.token_id)
+    with till.services.engine.connect() as connection:
+        found = select(Token.owner).join(Ticket, mine).where(Ticket.order_id == order_of(page))
+        return list(connection.scalars(found))
 
 
 def paid(till: Till, page: Page) -> bool:

@@ -8,13 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from flask.testing import FlaskClient
-from sqlalchemy import Select, select, update
+from sqlalchemy import Engine, Select, select, update
 
 from backend.app import create_app
 from backend.chain import leases
 from backend.chain.jobs import enqueue_create_event
 from backend.chain.keys import ensure_chain_keys
 from backend.chain.worker import ChainWorker
+from backend.credentials.event_keys import prepare_event
+from backend.credentials.keystore import KeyStore
+from backend.credentials.messages import EventKeys
 from backend.db.migrate import upgrade
 from backend.db.tables.chain_money import ChainReceipt
 from backend.db.tables.orders import Order, Outbox
@@ -137,7 +140,7 @@ def open_chain_shop(folder: Path, url: str) -> Iterator[Till]:
     services = patient(wire(settings))
     upgrade(services.engine)
     try:
-        event_id = put_on_sale(services.engine, floor=60)
+        event_id = put_on_sale(services.engine, floor=60, signer=_Keys(services.engine, settings.keys_dir))
         with services.engine.begin() as connection:
             enqueue_create_event(connection, event_id)
         held = leases.take(services.engine, "chain", "test", seconds=600)
@@ -149,6 +152,17 @@ def open_chain_shop(folder: Path, url: str) -> Iterator[Till]:
     finally:
         services.close()
         node.close()
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The event's keys where a signer of this shop finds them."""
+
+    engine: Engine
+    folder: Path
+
+    def prepare_event(self, event_id: UUID) -> EventKeys:
+        return prepare_event(self.engine, KeyStore(self.folder), event_id)
 
 
 def _receipts(since: int) -> Select[Any]:

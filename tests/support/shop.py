@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from backend.domain.event_file import parse_event_file
 from backend.domain.ids import new_id
 from backend.domain.selling.requests import Hold, Key, LineWanted, StartPayment
-from backend.sales.events import create_event, prepare_event
+from backend.sales.events import KeyMaker, create_event, prepare_event
 
 EVENT = """
 slug = "{slug}"
@@ -58,6 +58,7 @@ def put_on_sale(
     max_per_order: int = 8,
     slug: str = "gig",
     extra: str = "",
+    signer: KeyMaker | None = None,
 ) -> UUID:
     """An event with `floor` standing tickets, and seats on the balcony as in {"A": "1-10"}. `extra`: more TOML."""
     rows = rows or {"A": "1-6", "B": "1-4, 7-10"}
@@ -69,7 +70,7 @@ def put_on_sale(
         rows=", ".join(f'{{row = "{row}", seats = "{seats}"}}' for row, seats in rows.items()),
     )
     event_id = create_event(engine, parse_event_file(text.encode()), sha256(text.encode()).digest())
-    prepare_event(engine, SeededSigner(), event_id, _no_chain)
+    prepare_event(engine, signer or SeededSigner(), event_id, _no_chain)
     return event_id
 
 

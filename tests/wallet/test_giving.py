@@ -98,7 +98,7 @@ def test_a_given_ticket_is_the_receivers_and_the_givers_code_is_not_shown_any_mo
     engine.dispose()
 
 
-def test_typing_errors_strangers_tickets_and_guests_tickets_move_nothing(
+def test_typing_errors_and_strangers_tickets_move_nothing(
     platform: Installation, homes: tuple[Home, Home, Home]
 ) -> None:
     ada, ben, _eve = homes
@@ -110,10 +110,25 @@ def test_typing_errors_strangers_tickets_and_guests_tickets_move_nothing(
         assert ran.error == "bad_receiver", wrong
     assert ada.run("give", "1", own).error == "bad_receiver"
     assert ada.run("give", "2", theirs).error == "no_such_ticket"
-    bought(platform, ben, "--guest")
-    assert ben.run("give", "1", own).error == "in_custody"
-    assert received(platform, ben)["tickets"] == []
     assert ada.run("show", "1", "--once").code == 0
+
+
+def test_guests_ticket_goes_to_a_friends_wallet_and_to_ones_own(
+    platform: Installation, homes: tuple[Home, Home, Home]
+) -> None:
+    ada, ben, eve = homes
+    first, second = bought(platform, ada, "--guest"), bought(platform, ada, "--guest", "--another")
+    theirs, own = (received(platform, home)["address"] for home in (ben, ada))
+    assert ada.run("give", "1", theirs).code == ada.run("give", "1", theirs).code == 0, "asked twice, done once"
+    assert ada.run("give", "1", received(platform, eve)["address"]).error == "already_given"
+    assert ada.run("give", "2", own).code == 0
+    assert [one["token_id"] for one in received(platform, ben)["tickets"]] == [first["token_id"]]
+    assert [one["token_id"] for one in received(platform, ada)["tickets"]] == [second["token_id"]]
+    assert ben.run("show", "1", "--once").code == 0
+    assert ada.run("show", "1", "--once").error == "given_away"
+    assert "in_custody" not in ada.say("status").out
+    assert ben.run("give", "1", received(platform, eve)["address"]).code == 0, "it is theirs to give on"
+    assert received(platform, eve)["tickets"][0]["token_id"] == first["token_id"]
 
 
 def test_killed_at_every_step_of_giving_the_ticket_is_given_once(

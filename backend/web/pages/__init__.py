@@ -15,7 +15,7 @@ from flask_wtf.csrf import CSRFProtect
 from backend.i18n import LANGUAGES
 from backend.web.apps import static_files
 from backend.web.language import HTML_LANGUAGES, LANGUAGE_NAMES, current_language, init_language, switch
-from backend.web.pages import giving_back, live, my_orders, order, shop, status, waiting, waiting_list
+from backend.web.pages import giving_away, giving_back, live, my_orders, order, shop, status, waiting, waiting_list
 from backend.web.pages.compress import compress
 from backend.web.pages.formats import init_formats
 from backend.web.pages.headers import protect
@@ -28,7 +28,7 @@ _COOKIE_DOMAIN = b"truestub/page-cookies/1\0"
 bp = APIBlueprint("pages", __name__, template_folder="../templates", enable_openapi=False)
 bp.add_url_rule("/language/<language>", view_func=switch)
 bp.add_url_rule("/status/subscribe", view_func=ask_by_form, methods=["POST"])
-for views in (shop, waiting, waiting_list, my_orders, order, giving_back, live):
+for views in (shop, waiting, waiting_list, my_orders, order, giving_back, giving_away, live):
     views.register(bp)
 
 _csrf = CSRFProtect()

@@ -23,6 +23,7 @@ from backend.privacy.buyers import marks_of
 from backend.privacy.contacts import Contact, agree, checked_contact, keep_contact
 from backend.sales import orders
 from backend.sales.catalogue import describe_event
+from backend.sales.moving import is_kept
 from backend.sales.order_list import order_heads
 from backend.sales.order_view import order_view
 from backend.sales.payments.flow import PaymentView, ask_again, open_payment, pay, stop_paying
@@ -60,6 +61,7 @@ def order(order_id: UUID) -> ResponseReturnValue:
         "order.html",
         **facts(order_id),
         giving_back=not isinstance(preview(parts.engine, event_id, order_id), No),
+        guest=is_kept(parts.engine, order_id),
         form=secrets.token_urlsafe(12),
         sandbox=parts.bank is not None,
         stripe="stripe" in parts.shop_payments,

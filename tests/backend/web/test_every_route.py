@@ -71,6 +71,7 @@ DOORS = {
     "GET /api/v1/status/stream": Door.OPEN,
     "POST /api/v1/subscriptions": Door.OPEN,
     "POST /api/v1/tickets/<uuid:ticket_id>/credential": Door.SIGNER,
+    "POST /api/v1/tickets/<uuid:ticket_id>/claims": Door.ORDER,
     "POST /api/v1/tickets/<uuid:ticket_id>/moves": Door.SIGNER,  # by the holder's signature (sales/test_moving.py)
     "GET /api/v1/waiting-list/<uuid:waiter_id>": Door.PLACE,
     "DELETE /api/v1/waiting-list/<uuid:waiter_id>": Door.PLACE,
@@ -90,6 +91,8 @@ DOORS = {
     "POST /orders/code": Door.OWN,
     "GET /orders/<uuid:order_id>": Door.ORDER,
     "POST /orders/<uuid:order_id>/extend": Door.ORDER,
+    "GET /orders/<uuid:order_id>/give": Door.ORDER,
+    "POST /orders/<uuid:order_id>/give": Door.ORDER,
     "GET /orders/<uuid:order_id>/paid": Door.ORDER,
     "POST /orders/<uuid:order_id>/pay": Door.ORDER,
     "POST /orders/<uuid:order_id>/pay/on": Door.ORDER,
@@ -121,6 +124,7 @@ DOORS = {
 BODIES: dict[str, dict[str, Any]] = {  # what the API would take, so that nothing but the door refuses it
     "POST /api/v1/orders/<uuid:order_id>/extension": {"until": "2030-01-01T00:00:00Z"},
     "POST /api/v1/orders/<uuid:order_id>/payments": {"method": "sandbox", "token": "approve"},
+    "POST /api/v1/tickets/<uuid:ticket_id>/claims": {"to": "0x" + "12" * 20},
     "POST /api/v1/events/<event>/admissions": {"log": "0" * 32, "from": 0, "head": "0" * 64, "records": []},
 }
 FIXED = {"slug": "gig", "event": "gig", "token": "made-up", "number": "1", "name": "wallet", "language": "en"} | {
