@@ -138,11 +138,23 @@ def _money(connection: Connection) -> list[str]:
         .group_by(Refund.order_id)
         .subquery()
     )
-    bought, left, gone = (func.coalesce(one.c.amount, 0) for one in (taken, kept, back))
+    signs = {"charge_back": 1, "loss": 1, "reinstated": -1}
+    lost = (  # to banks
+        select(
+            LedgerEntry.order_id,
+            func.sum(LedgerEntry.amount_minor * case(signs, value=LedgerEntry.kind)).label("amount"),
+        )
+        .join(Payment, (Payment.id == LedgerEntry.payment_id) & (Payment.currency == LedgerEntry.currency))
+        .where(LedgerEntry.kind.in_(signs))
+        .group_by(LedgerEntry.order_id)
+        .subquery()
+    )
+    bought, left, gone, away = (func.coalesce(one.c.amount, 0) for one in (taken, kept, back, lost))
     unpaid = select(Order.id).outerjoin(taken, taken.c.order_id == Order.id)
     unpaid = unpaid.where(Order.state == "paid", bought != Order.total_minor).limit(NAMED)
     idle = select(Order.id).outerjoin(kept, kept.c.order_id == Order.id).outerjoin(back, back.c.order_id == Order.id)
-    idle = idle.where(Order.state != "paid", left > gone).limit(NAMED)
+    idle = idle.outerjoin(lost, lost.c.order_id == Order.id)
+    idle = idle.where(Order.state != "paid", left > gone + away).limit(NAMED)
     return [
         *_problem("tickets given for other money than asked", connection.scalars(unpaid).all()),
         *_problem("money kept without tickets", connection.scalars(idle).all()),

@@ -19,12 +19,11 @@ from backend.domain.selling.refunding import NOTHING, Returned, charge_back, dis
 from backend.killpoints import reach
 from backend.sales.payments.flow import find_payment
 from backend.sales.payments.interface import Dispute, Disputed, Silent
-from backend.sales.refunds import lock, sold_tickets, void_tickets
+from backend.sales.refunds import left_of, lock, lock_order, sold_tickets, void_tickets
 from backend.sales.till.writing import ledger_rows
 
 BOOKED = ("succeeded", "refunding", "refund_failed", "refunded")  # payments whose money is in the ledger
 SHOWN = 200  # disputes in one list
-_ADDS, _TAKES = ("sale", "reinstated"), ("refund", "charge_back", "loss")  # kinds, to what is left of a payment
 
 Outcome = Literal["known", "stopped", "undecided", "reinstated"]
 
@@ -47,6 +46,7 @@ def take_charge_back(engine: Engine, event_id: UUID, payment_id: UUID) -> bool:
         payment = _payment(connection, payment_id)
         if payment.state == "charged_back":
             return False
+        lock_order(connection, payment.order_id)
         tickets = sold_tickets(connection, payment.order_id)
         decided = charge_back(tickets) if payment.state == "succeeded" else NOTHING
         # What was used, and what went back before, is lost. Of a payment we never saw succeed nothing was booked. What
@@ -149,6 +149,7 @@ def _book_new(connection: Connection, event_id: UUID, payment: Row[Any], told: D
     """Book a dispute that we had not heard of. Where its money is back already, it stops nothing."""
     decided, gone = NOTHING, 0
     if payment.state == "succeeded" and not told.reinstated and told.currency == payment.currency:
+        lock_order(connection, payment.order_id)
         tickets = sold_tickets(connection, payment.order_id)
         decided = dispute(tickets, told.amount_minor, left_of(connection, payment))
         # After a restore: those that were stopped before the loss, which the chain remembered.
@@ -169,15 +170,6 @@ def _book_new(connection: Connection, event_id: UUID, payment: Row[Any], told: D
 
 def _payment(connection: Connection, payment_id: UUID) -> Row[Any]:
     return connection.execute(select(Payment.__table__).where(Payment.id == payment_id)).one()
-
-
-def left_of(connection: Connection, payment: Row[Any]) -> int:
-    """What we still have of a payment: refunds that are on their way are gone."""
-    query = select(LedgerEntry.kind, LedgerEntry.amount_minor)
-    rows = connection.execute(
-        query.where(LedgerEntry.payment_id == payment.id, LedgerEntry.currency == payment.currency)
-    )
-    return sum(amount * ((kind in _ADDS) - (kind in _TAKES)) for kind, amount in rows)
 
 
 def _disputed(connection: Connection, payment: Row[Any]) -> int:

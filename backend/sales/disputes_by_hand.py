@@ -17,9 +17,9 @@ from backend.domain import ledger
 from backend.domain.money import as_decimal
 from backend.errors import Refused, refuse
 from backend.i18n import gettext as _
-from backend.sales.charge_backs import BOOKED, Outcome, book_locked, entries_of, left_of
+from backend.sales.charge_backs import BOOKED, Outcome, book_locked, entries_of
 from backend.sales.payments.interface import CASH, Dispute
-from backend.sales.refunds import lock
+from backend.sales.refunds import left_of, lock
 
 MAX_NAME = 50  # characters of a dispute's number: it is part of a ledger key
 UNDISPUTABLE = (CASH, "chain")  # nobody takes these back: there is no bank

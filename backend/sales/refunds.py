@@ -38,6 +38,7 @@ from backend.sales.words import refusal
 
 REDEEMED = 1  # a token's status on the chain (SPEC 8.3)
 MAX_REASON = 80  # characters
+_ADDS, _TAKES = ("sale", "reinstated"), ("refund", "charge_back", "loss")  # kinds, to what is left of a payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,11 @@ def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
         if known is not None:
             return _view(connection, known)
         now = now_ms(connection)
+        lock_order(connection, wish.order_id)
         order = connection.execute(select(Order).where(Order.id == wish.order_id, Order.event_id == event_id)).one()
         tickets = sold_tickets(connection, order.id)
-        decided = give_back(order.state, tickets, wish.tickets, wish.by, _terms(connection, event_id), now)
+        terms, left = _terms(connection, event_id), _left(connection, order.id)
+        decided = give_back(order.state, tickets, wish.tickets, wish.by, terms, now, left)
         if isinstance(decided, No):
             raise Refused(refusal(decided))
         refund_id = _give_back(connection, order, decided, wish, now)
@@ -89,8 +92,9 @@ def preview(engine: Engine, event_id: UUID, order_id: UUID, tickets: Sequence[UU
     """What a buyer would get for these tickets (none: all that can go back), or why nothing; changes nothing."""
     with read(engine) as connection:
         state = connection.scalar(select(Order.state).where(Order.id == order_id, Order.event_id == event_id))
-        sold = sold_tickets(connection, order_id)
-        return give_back(state or "", sold, tickets, "buyer", _terms(connection, event_id), now_ms(connection))
+        sold, terms = sold_tickets(connection, order_id), _terms(connection, event_id)
+        left = _left(connection, order_id)
+        return give_back(state or "", sold, tickets, "buyer", terms, now_ms(connection), left)
 
 
 def refunds_of(engine: Engine, order_id: UUID) -> list[RefundView]:
@@ -198,6 +202,27 @@ def void_tickets(connection: Connection, order: Row[Any], decided: Returned, sta
 def lock(connection: Connection, event_id: UUID) -> None:
     if lock_event(connection, event_id) is None:
         raise LookupError(f"no event {event_id}")
+
+
+def lock_order(connection: Connection, order_id: UUID) -> None:
+    """Before its tickets are looked at: who gives them away or binds them holds this lock, and not the event's."""
+    connection.execute(select(Order.id).where(Order.id == order_id).with_for_update(key_share=True))
+
+
+def left_of(connection: Connection, payment: Row[Any]) -> int:
+    """What we still have of a payment: refunds that are on their way are gone."""
+    query = select(LedgerEntry.kind, LedgerEntry.amount_minor)
+    rows = connection.execute(
+        query.where(LedgerEntry.payment_id == payment.id, LedgerEntry.currency == payment.currency)
+    )
+    return sum(amount * ((kind in _ADDS) - (kind in _TAKES)) for kind, amount in rows)
+
+
+def _left(connection: Connection, order_id: UUID) -> int | None:
+    """`left_of` the payment that refunds of the order go back by; none if there is none."""
+    paid = select(Payment.__table__).where(Payment.order_id == order_id, Payment.state == "succeeded")
+    payment = connection.execute(paid).one_or_none()
+    return None if payment is None else left_of(connection, payment)
 
 
 def _terms(connection: Connection, event_id: UUID) -> Terms:

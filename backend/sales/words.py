@@ -113,7 +113,11 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
         "This ticket was passed on and is somebody else's now; its buyer can't give it back"
     ),
     "ticket_not_valid": lambda _one: _("The ticket is no longer valid"),
-    "refund_by_organiser": lambda _one: _("For this event only the organiser gives money back; ask them"),
+    "refund_by_organiser": lambda one: (
+        _("Your bank took back some of this order's money, so only the organiser gives back the rest; ask them")
+        if one.get("disputed")
+        else _("For this event only the organiser gives money back; ask them")
+    ),
     "refund_closed": lambda _one: _("The time for giving tickets back is over; ask the organiser"),
     "order_refunded": lambda _one: _("This order was refunded"),
 }

@@ -50,7 +50,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What goes back. `amount_minor` to the buyer, `kept_minor` to the organiser; both 0 for tickets given away."""
+    """What goes back. `amount_minor` to the buyer, `kept_minor` to the organiser; both 0 for tickets given away.
+
+    Together they are less than the price where a bank gave the buyer some of it back before.
+    """
 
     tickets: tuple[SoldTicket, ...]
     amount_minor: int
@@ -59,9 +62,19 @@ class Returned:
 
 
 def give_back(
-    order_state: str, tickets: Sequence[SoldTicket], wanted: Sequence[UUID] | None, by: By, terms: Terms, now_ms: int
+    order_state: str,
+    tickets: Sequence[SoldTicket],
+    wanted: Sequence[UUID] | None,
+    by: By,
+    terms: Terms,
+    now_ms: int,
+    left_minor: int | None = None,
 ) -> Returned | No:
-    """Decide about the wanted tickets (none: all that can still go back), all of them or nothing."""
+    """Decide about the wanted tickets (none: all that can still go back), all of them or nothing.
+
+    `left_minor`: what we still have of their payment. What a bank gave the buyer never goes back again: who would get
+    more than is left is sent to the organiser, who gives no more than that.
+    """
     if order_state not in ("paid", "refunded"):
         return No("order_not_paid", {"state": order_state})
     chosen = _chosen(tickets, wanted, by)
@@ -73,10 +86,15 @@ def give_back(
     keep_bps = terms.keep_bps if by == BUYER and terms.event_state != "cancelled" else 0
     price = sum(one.price_minor for one in chosen)
     kept = sum(one.price_minor * keep_bps // BASIS_POINTS for one in chosen)  # each ticket for itself, so parts add up
+    amount = price - kept
+    if left_minor is not None and amount > left_minor:
+        if by == BUYER:
+            return No("refund_by_organiser", {"disputed": True})
+        amount = max(0, left_minor)
     gone = {one.id for one in chosen}
     return Returned(
         tickets=tuple(chosen),
-        amount_minor=price - kept,
+        amount_minor=amount,
         kept_minor=kept,
         empties_order=not any(one.state in GOOD and one.id not in gone for one in tickets),
     )

@@ -1,7 +1,7 @@
 """Tickets given away by their holders' signatures: in order here at once, on the chain once, or taken back."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from backend.db.tables.credentials import GateRecord
 from backend.db.tables.events import Event, TicketClass
 from backend.db.tables.moves import ChainMove
 from backend.db.tables.orders import Ticket
+from backend.domain.selling.refunding import give_back
 from backend.sales.moving import MOVES_A_DAY
 from credential.moving import move_typed_data
 from credential.tickets import Status
@@ -152,6 +153,27 @@ def test_eight_receivers_are_promised_the_same_ticket_and_one_gets_it(ticket: Gi
         answers = list(many.map(lambda friend: ticket.give(HOLDER, friend), friends))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
     assert ticket.row.epoch == 1
+
+
+def test_ticket_given_away_while_its_buyer_gives_it_back_is_one_or_the_other(
+    ticket: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the buyer had the money, and the receiver a ticket that was never good."""
+    with ticket.shop.services.engine.begin() as connection:
+        connection.execute(update(Event).values(refund_until_ms=Event.doors_ms))
+    given: list[Future[TestResponse]] = []
+    with ThreadPoolExecutor(1) as other:
+
+        def late(*facts: Any) -> Any:  # the tickets were looked at, and nothing is written
+            given.append(other.submit(ticket.give, HOLDER, FRIEND))
+            wait(given, timeout=1)
+            return give_back(*facts)
+
+        monkeypatch.setattr("backend.sales.refunds.give_back", late)
+        back = ticket.buyer.give_back(ticket.order)
+    assert back.status_code == 200
+    assert problem(given[0].result()) == (409, "order_not_paid")
+    assert (ticket.row.state, ticket.row.epoch) == ("refunded", 0)
 
 
 def test_bad_wishes_are_told_what_is_wrong(ticket: Given) -> None:

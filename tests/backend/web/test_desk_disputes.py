@@ -19,8 +19,10 @@ from backend.sales.charge_backs import take_charge_back, undecided_disputes
 from backend.sales.disputes_by_hand import book_by_hand, disputable
 from backend.sales.ledger import balances, check_ledger
 from backend.sales.payments.interface import Dispute
+from backend.sales.payments.outbox import run_due
+from backend.sales.refunds import Wish, refund
 from backend.wiring import Services
-from tests.support.buyer import Buyer
+from tests.support.buyer import Buyer, problem
 from tests.support.checker import check_sales
 from tests.support.desk import at_desk, post
 from tests.support.forms import HTML
@@ -184,6 +186,35 @@ def test_what_was_refunded_can_be_disputed_no_more(
     assert "Only 49.50" in book(desk, order, amount="49.51")
     book(desk, order, amount="49.49")
     assert entries(services, order)[-1] == ("loss", 4949)
+
+
+def test_what_a_bank_gave_the_buyer_back_is_not_given_back_again(
+    services: Services, desk: FlaskClient, buyer: Buyer, order: dict[str, Any]
+) -> None:
+    """Of 99.00 a bank took 60.00: who then gives both tickets back gets 39.00, and from the organiser only."""
+    book(desk, order, amount="60.00")
+    assert problem(buyer.give_back(order)) == (409, "refund_by_organiser")
+    one = order["tickets"][0]["ticket_id"]
+    assert problem(buyer.give_back(order, one)) == (409, "refund_by_organiser")
+    assert tickets(buyer, order) == ["valid", "valid"]
+    with services.engine.connect() as connection:
+        event_id = connection.execute(select(Event.id)).scalar_one()
+    back = refund(services.engine, event_id, Wish(UUID(order["order_id"]), "organiser", "asked"))
+    assert (back.amount_minor, back.kept_minor) == (WHOLE - 6000, 0)
+    assert tickets(buyer, order) == ["refunded", "refunded"]
+    adds_up(services, WHOLE - 6000)
+    run_due(services.engine, services.payments)
+    adds_up(services, 0)
+
+
+def test_what_a_bank_gave_back_to_us_goes_back_as_any_other_money(
+    services: Services, desk: FlaskClient, buyer: Buyer, order: dict[str, Any]
+) -> None:
+    book(desk, order, amount="60.00")
+    book(desk, order, amount="60.00", became="won")
+    assert buyer.give_back(order).get_json()["amount_minor"] == WHOLE
+    run_due(services.engine, services.payments)
+    adds_up(services, 0)
 
 
 def test_a_number_of_another_orders_dispute_is_refused(
