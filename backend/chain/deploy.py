@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from backend.chain import abi
 from backend.chain.addresses import clone_address, clone_code, created_address, event_hash
@@ -114,6 +114,7 @@ class Completion:
         _expect(connection, slot.chain, clone_address(factory, slot.signer, name, code), "event", event.id)
         token = self._tokens.get(event.currency)
         _keep_price(connection, event.id, token)
+        connection.execute(update(Event).where(Event.id == event.id).values(chain_freeze_ms=event.freeze_ms))
         return factory, abi.call("EventFactory", "createEvent", _config(connection, event, name, self._roster, token))
 
 

@@ -170,7 +170,8 @@ def _check_rate(connection: Connection, ticket: Row[Any]) -> None:
 def _why_not_movable(policy: str, event: Row[Any], wish: Wish, now_ms: int) -> Refusal | None:
     if policy not in GIVEN:
         return Refusal("not_transferable", _("The organiser does not let tickets of this class change hands"))
-    if now_ms >= event.freeze_ms:
+    # A moved event's contract keeps its own freeze: what is put in order after that would be taken back.
+    if now_ms >= min(event.freeze_ms, event.chain_freeze_ms or event.freeze_ms):
         return Refusal("moves_closed", _("Tickets of this event change hands no more; show yours at the gate"))
     if wish.deadline < now_ms // 1000 + MIN_AHEAD_SECONDS:
         sentence = _("The signed deadline is too near: give it at least a day, since the chain may be away meanwhile")

@@ -48,6 +48,8 @@ class Event(Base):
     starts_ms: Mapped[int] = mapped_column(Millis)
     ends_ms: Mapped[int] = mapped_column(Millis)
     freeze_ms: Mapped[int] = mapped_column(Millis)
+    # The freeze in the event's contract, which stays when the event is moved; none: there is no contract yet.
+    chain_freeze_ms: Mapped[int | None] = mapped_column(Millis)
     max_per_order: Mapped[int]
     hold_seconds: Mapped[int]
     offline_policy: Mapped[str] = mapped_column(String(8))  # local | home | refuse

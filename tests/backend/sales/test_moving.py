@@ -24,6 +24,7 @@ from backend.db.tables.events import Event, TicketClass
 from backend.db.tables.moves import ChainMove
 from backend.db.tables.orders import Ticket
 from backend.domain.selling.refunding import give_back
+from backend.sales.calling_off import Times, postpone_event
 from backend.sales.moving import MOVES_A_DAY
 from credential.moving import move_typed_data
 from credential.tickets import Status
@@ -218,6 +219,25 @@ def test_organisers_rule_freeze_and_gate_hold(ticket: Given) -> None:
         let_in(connection, ticket.row)
     assert problem(ticket.give(HOLDER, FRIEND)) == (409, "ticket_used")
     assert ticket.is_with(HOLDER, 0)
+
+
+def test_moved_events_tickets_change_hands_until_its_contracts_freeze(ticket: Given) -> None:
+    """The contract keeps its freeze: a receiver told "yours" after it would lose the ticket to the giver again."""
+    engine, mine = ticket.shop.services.engine, Event.id == ticket.shop.event_id
+    with read(engine) as connection:
+        before = connection.execute(select(Event.__table__).where(mine)).one()
+    assert before.chain_freeze_ms == before.freeze_ms
+    day = 86_400_000
+    times = Times(before.doors_ms + day, before.starts_ms + day, before.ends_ms + day, before.freeze_ms + day)
+    postpone_event(engine, before.slug, times, None)
+    with engine.begin() as connection:
+        frozen = connection.scalar(select(Event.chain_freeze_ms).where(mine))
+        connection.execute(update(Event).where(mine).values(chain_freeze_ms=1))
+    assert frozen == before.freeze_ms
+    assert problem(ticket.give(HOLDER, FRIEND)) == (409, "moves_closed")
+    with engine.begin() as connection:
+        connection.execute(update(Event).where(mine).values(**before._mapping))
+    assert ticket.give(HOLDER, FRIEND).status_code == 200
 
 
 def test_what_the_chain_will_never_take_is_the_givers_again_with_all_that_stood_on_it(ticket: Given) -> None:
