@@ -3,17 +3,19 @@
 import time
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
+from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from backend.db.engine import make_engine, read
+from backend.db.failures import Failure
 from backend.notices import kept as kept_module
 from backend.notices import outage as outage_module
 from backend.notices.kept import Kept
 from backend.notices.outage import OutageTeller
-from backend.notices.outbox import enqueue
+from backend.notices.outbox import NotSentError, enqueue
 from backend.notices.sending import Sending
 from backend.notices.subscribers import Book, Who
 from backend.ops import watch
@@ -113,13 +115,43 @@ def test_who_was_not_reached_is_tried_again_and_told_by_the_usual_way_in_the_end
     outage.lasts(TELL_MS)
     wait_until(lambda: len(hook.got) >= 2)
     post.refuses = False
-    wait_until(lambda: outage.teller._told)
+    wait_until(lambda: post.letters)
     outage.ends()
     hook.status = 200
     hook.got.clear()
     work(services, sending)
     assert len(post.letters) == 1
     assert [one["type"] for one in hook.bodies()] == ["incident.opened"]
+
+
+def test_a_letter_that_arrives_late_is_not_taken_for_one_of_the_next_outage(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever answers when the database is back already is told twice of that, but not kept from the next."""
+    monkeypatch.setattr(outage_module, "LAST_SECONDS", 0.05)
+    written: list[set[UUID]] = []
+    monkeypatch.setattr(outage_module, "note_told", lambda _connection, _note, told: written.append(set(told)))
+    ann, asked, slow, arrived = Who(uuid4(), "mail", ADDRESS, "en", "confirmed"), Event(), Event(), Event()
+
+    def send(who: Who, since_ms: int, failure: Failure) -> None:
+        if since_ms == 2:
+            raise NotSentError
+        asked.set()
+        assert slow.wait(20)
+        arrived.set()
+
+    kept = Kept(services.settings.data_dir, Book(services.secret))
+    monkeypatch.setattr(kept, "everybody", lambda: [ann])
+    teller = OutageTeller(kept, send)
+    with services.engine.connect() as connection:
+        for since_ms in (1, 2):
+            teller.begin(since_ms, "unreachable")
+            assert asked.wait(20)
+            teller.end()
+            teller.write(connection, since_ms)
+            slow.set()
+            assert arrived.wait(20)
+    assert written == [set(), set()]
 
 
 def test_a_short_outage_wakes_nobody_and_a_watcher_that_did_not_lead_is_silent(
