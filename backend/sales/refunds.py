@@ -73,8 +73,8 @@ def refund(engine: Engine, event_id: UUID, wish: Wish) -> RefundView:
         known = made_before(connection, wish.key) if wish.key else None
         if known is not None:
             return _view(connection, known)
-        now = now_ms(connection)
         lock_order(connection, wish.order_id)
+        now = now_ms(connection)
         order = connection.execute(select(Order).where(Order.id == wish.order_id, Order.event_id == event_id)).one()
         tickets = sold_tickets(connection, order.id)
         terms, left = _terms(connection, event_id), _left(connection, order.id)
