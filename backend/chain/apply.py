@@ -91,7 +91,7 @@ def _fold(logs: Iterable[RawLog], only: Collection[int] | None = None) -> _Chang
         if isinstance(change, MintedRun) and only is None:
             found.mints.append((log.block_number, change))
             continue
-        for token, owner in _minted(change):
+        for token, owner in minted(change):
             deltas[token] = _Delta(minted_block=log.block_number, owner=owner, changed_block=log.block_number)
         if change is None or isinstance(change, Minted | MintedRun):
             continue
@@ -108,7 +108,7 @@ def _fold(logs: Iterable[RawLog], only: Collection[int] | None = None) -> _Chang
     return found
 
 
-def _minted(change: Change | None) -> Iterator[tuple[int, bytes]]:
+def minted(change: Change | None) -> Iterator[tuple[int, bytes]]:
     """The tokens that came into being, with their owners."""
     match change:
         case Minted():

@@ -1,18 +1,20 @@
 """Tickets that the chain has and a restored database lacks: found again, so that their places are not sold twice.
 
 What the database sold and had not yet numbered is given the numbers that the chain shows, class by class and owner by
-owner in the order of sale, as the batcher did. What is left was sold after the backup: it becomes a recovered order
-without money, buyer's secret or seat, whose tickets count as sold.
+owner in the order of sale, as the batcher did; by the owner that a token was minted to, whoever has it since. What is
+left was sold after the backup: it becomes a recovered order without money, buyer's secret or seat, whose tickets count
+as sold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
-from backend.chain.logs import BATCH_MINTED, WORD
+from backend.chain.apply import RAW_LOG, minted
+from backend.chain.logs import BATCH_MINTED, WORD, RawLog, decode
 from backend.db.clock import now_ms
 from backend.db.tables.chain import Batch, ChainContract, ChainLog, Token
 from backend.db.tables.events import Event, SeatClaim, Stock, TicketClass
@@ -37,7 +39,7 @@ def recover(connection: Connection) -> Recovered:
     """Bring every token of the index that has no ticket back; in the caller's transaction."""
     same = and_(Token.event_id == Ticket.event_id, Token.token_id == Ticket.token_id)
     query = (
-        select(Token.event_id, Token.token_id, Token.owner)
+        select(Token.event_id, Token.token_id, Token.owner, Token.epoch, Token.minted_block)
         .outerjoin(Ticket, same)
         .where(Ticket.id.is_(None))
         .order_by(Token.event_id, Token.token_id)
@@ -79,6 +81,9 @@ def _void_revoked(connection: Connection) -> int:
 def _batch(connection: Connection, event_id: UUID, number: int, rows: Sequence[Any]) -> Recovered:
     now = now_ms(connection)
     class_number = _class_of(connection, event_id, number)
+    minted_to = {row.token_id: row.owner for row in rows}
+    for block in {row.minted_block for row in rows if row.epoch}:
+        minted_to |= _minted_to(connection, event_id, block, minted_to)
     known = select(Batch.number).where(Batch.event_id == event_id, Batch.number == number)
     if connection.execute(known).one_or_none() is None:
         connection.execute(
@@ -87,13 +92,13 @@ def _batch(connection: Connection, event_id: UUID, number: int, rows: Sequence[A
                 number=number,
                 class_number=class_number,
                 count=len(rows),
-                owners=b"".join(row.owner for row in rows),
+                owners=b"".join(minted_to[row.token_id] for row in rows),
                 closed_ms=now,
             )
         )
     left = []
     for row in rows:
-        ticket = _unnumbered(connection, event_id, class_number, row.owner)
+        ticket = _unnumbered(connection, event_id, class_number, minted_to[row.token_id])
         if ticket is None:
             left.append(row)
             continue
@@ -104,6 +109,17 @@ def _batch(connection: Connection, event_id: UUID, number: int, rows: Sequence[A
     return Recovered(
         len(rows) - len(left), len(left), len(left) if _is_seated(connection, event_id, class_number) else 0
     )
+
+
+def _minted_to(connection: Connection, event_id: UUID, block: int, tokens: Collection[int]) -> dict[int, bytes]:
+    """The first owners of these tokens, as far as they were minted in the block."""
+    query = (
+        select(*RAW_LOG)
+        .join(ChainContract, and_(ChainContract.chain == ChainLog.chain, ChainContract.address == ChainLog.address))
+        .where(ChainContract.event_id == event_id, ChainLog.block_number == block)
+    )
+    changes = (decode(RawLog(*row)) for row in connection.execute(query))
+    return {token: owner for change in changes for token, owner in minted(change) if token in tokens}
 
 
 def _unnumbered(connection: Connection, event_id: UUID, class_number: int, owner: bytes) -> UUID | None:

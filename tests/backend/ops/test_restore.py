@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 from nacl.public import PrivateKey
 from sqlalchemy import Connection, Row, func, insert, inspect, select, text, update
 from sqlalchemy.engine import make_url
@@ -21,6 +23,7 @@ from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
 from backend.credentials.numbers import step_of, step_over
+from backend.credentials.ownership import Owner, effective_owner
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine, read
 from backend.db.tables.chain import ChainContract, Token
@@ -39,11 +42,15 @@ from backend.ops.reconcile import reconcile_all
 from backend.ops.restore import restore
 from backend.sales.charge_backs import take_charge_back
 from backend.sales.installation import ensure_platform
+from backend.sales.moving import Wish as Gift
+from backend.sales.moving import move
 from backend.sales.payments.outbox import run_due
 from backend.sales.refunds import Wish, refund
 from backend.settings import Settings, settings_from
 from backend.wiring import BANK_FILE, Services, wire
+from credential.moving import move_typed_data
 from tests.backend.chain.conftest import anvil  # noqa: F401 - a fixture
+from tests.support.anvil import ACCOUNTS
 from tests.support.buyer import Buyer
 from tests.support.chain_node import ChainNode
 from tests.support.checker import check_chain
@@ -413,8 +420,8 @@ def chain_settings(services: Services, node: ChainNode) -> Settings:
     )
 
 
-def mint(services: Services, node: ChainNode) -> None:
-    """What the worker does, until every ticket is in the index."""
+def mint(services: Services, node: ChainNode, moved: int = 0) -> None:
+    """What the worker does, until every ticket is in the index, and so many moves."""
     settings = chain_settings(services, node)
     worker = ChainWorker(services.engine, settings, [node.node], ensure_chain_keys(settings))
     held = leases.take(services.engine, "chain", "minter")
@@ -427,7 +434,8 @@ def mint(services: Services, node: ChainNode) -> None:
         with read(services.engine) as connection:
             tickets = connection.scalar(select(func.count()).select_from(Ticket))
             tokens = connection.scalar(select(func.count()).select_from(Token))
-        if tickets == tokens:
+            moves = connection.scalar(select(func.coalesce(func.sum(Token.epoch), 0)))
+        if (tickets, moved) == (tokens, moves):
             break
         assert time.monotonic() < deadline, "minting took too long"
         time.sleep(0.1)
@@ -464,6 +472,41 @@ def test_seats_minted_after_the_backup_are_not_sold_again(
     site.sell(CAPACITY - 6, owner=OWNERS[1])
     mint(restored, anvil)
     assert check_chain(restored.engine, anvil.url).problems == []
+
+
+def test_a_ticket_given_away_after_the_backup_is_not_made_twice(
+    site: Site,
+    anvil: ChainNode,  # noqa: F811 - the fixture
+) -> None:
+    """Sold and not numbered when the backup is made; then minted to its buyer, who gives it to somebody else."""
+    holder, friend = (Account.from_key(ACCOUNTS[place][1]) for place in (5, 6))
+    with site.services.engine.begin() as connection:
+        event_id = connection.execute(select(Event.id)).scalar_one()
+        enqueue_create_event(connection, event_id)
+    site.sell(1, owner=OWNERS[0])
+    mint(site.services, anvil)
+    site.sell(2, owner=holder.address)
+    made = site.backup()
+    mint(site.services, anvil)
+    with read(site.services.engine) as connection:
+        theirs = Ticket.owner == bytes.fromhex(holder.address[2:])
+        ticket = connection.execute(select(Ticket).where(theirs).order_by(Ticket.position).limit(1)).one()
+    to, deadline = bytes.fromhex(friend.address[2:]), int(time.time()) + 90 * 86_400
+    contract = contract_of(site.services, event_id)
+    message = move_typed_data(31337, contract, ticket.token_id, 0, to, deadline)
+    signature = bytes(holder.sign_message(encode_typed_data(full_message=message)).signature)
+    move(site.services.engine, ticket.id, Gift(to, 0, deadline, signature))
+    mint(site.services, anvil, moved=1)
+    anvil.mine(3)  # the move is final
+    restored = site.lose_and_restore(made, TRUESTUB_NODE_URLS=anvil.url)
+    done = reconcile_all(restored, [anvil.node], "one", refund_unknown=True)
+    assert (done.recovered.numbered, done.recovered.made) == (2, 0)
+    assert (done.problems, done.opened) == ((), 1)
+    with read(restored.engine) as connection:
+        assert connection.scalar(select(Stock.sold).where(Stock.class_number == 1)) == 3
+        known = connection.execute(select(Ticket).where(Ticket.id == ticket.id)).one()
+        assert known.token_id == ticket.token_id
+        assert effective_owner(connection, known) == Owner(to, 1)
 
 
 def contract_of(services: Services, event_id: UUID) -> bytes:
