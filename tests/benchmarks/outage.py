@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backend.db.engine import make_engine
+from tests.benchmarks.limits import Limits, missed
 from tests.benchmarks.sales import QUICK, Bench, _event, _shop
 from tests.support import processes
 from tests.support.checker import check_sales, rpc
@@ -26,6 +27,13 @@ ROUNDS, SECONDS, KILLS = 12, 5.0, 10  # many short turns: the machine's own ups 
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_KILLS = 3, 3.0, 2
 
 Arm = tuple[Callable[[Installation], None], Callable[[Installation], None]]  # what begins it, what ends it
+
+LIMITS: Limits = {
+    "killed_vs_healthy": (">=", 0.95),
+    "hanging_vs_healthy": (">=", 0.95),
+    "failover_lost": ("==", 0),
+    "failover_s": ("<=", 10),
+}
 
 
 def main() -> None:
@@ -52,7 +60,8 @@ def main() -> None:
             _promises(shop)
     finally:
         server.stop()
-    print(json.dumps({**_compared(rates), **_failover(kills)}))
+    figures = {**_compared(rates), **_failover(kills)}
+    print(json.dumps({**figures, **missed(figures, LIMITS)}))
 
 
 def _compared(rates: dict[str, list[float]]) -> dict[str, float | list[float]]:
