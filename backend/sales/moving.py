@@ -20,7 +20,7 @@ from backend.credentials.records import contract_of, lock_order_and_ticket
 from backend.credentials.signer_client import SignerClient
 from backend.db.clock import now_ms
 from backend.db.engine import read
-from backend.db.tables.chain import ChainJob
+from backend.db.tables.chain import ChainContract, ChainJob
 from backend.db.tables.events import Event, TicketClass
 from backend.db.tables.moves import ChainMove
 from backend.db.tables.orders import Order, Ticket
@@ -141,7 +141,8 @@ def _holder(
     mine = (TicketClass.event_id == ticket.event_id) & (TicketClass.number == ticket.class_number)
     if not is_claim:
         _raise(_why_not_movable(connection.scalar(select(TicketClass.policy).where(mine)) or "", event, wish, now))
-    if not any(wish.to) or wish.to == event.custody_address:
+    ours = connection.scalar(select(ChainContract.address).where(ChainContract.address == wish.to).limit(1))
+    if not any(wish.to) or wish.to in (event.custody_address, ours):
         raise refuse("bad_receiver", _("Nobody could use the ticket at this address; ask the receiver for theirs"))
     if wish.epoch != holder.epoch:
         sentence = _("The ticket has changed hands since; sign with the epoch given here")

@@ -182,6 +182,7 @@ def test_bad_wishes_are_told_what_is_wrong(ticket: Given) -> None:
     bad: list[tuple[dict[str, Any], str]] = [
         ({"deadline": int(time.time()) + 3600}, "deadline_too_near"),
         ({"to": "0x" + "0" * 40}, "bad_receiver"),
+        ({"to": "0x" + ticket.contract.hex()}, "bad_receiver"),
         ({"owner_signature": "00"}, "invalid_request"),
         ({"to": "somebody@example.com"}, "invalid_request"),
         ({"epoch": -1}, "invalid_request"),
