@@ -19,7 +19,7 @@ from backend.domain.selling.refunding import NOTHING, Returned, charge_back, dis
 from backend.killpoints import reach
 from backend.sales.payments.flow import find_payment
 from backend.sales.payments.interface import Dispute, Disputed, Silent
-from backend.sales.refunds import left_of, lock, lock_order, sold_tickets, void_tickets
+from backend.sales.refunds import give_back_rest, left_of, lock, lock_order, sold_tickets, void_tickets
 from backend.sales.till.writing import ledger_rows
 
 BOOKED = ("succeeded", "refunding", "refund_failed", "refunded")  # payments whose money is in the ledger
@@ -83,6 +83,8 @@ def book_locked(connection: Connection, event_id: UUID, payment: Row[Any], told:
     if not told.reinstated or entries_of(connection, [ledger.reinstated_key(one.key) for one in taken]):
         return "known"
     _write(connection, event_id, ledger.reinstated(taken, told.amount_minor))
+    if told.currency == payment.currency:
+        give_back_rest(connection, payment)
     return "reinstated"
 
 

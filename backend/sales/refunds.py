@@ -38,6 +38,7 @@ from backend.sales.words import refusal
 
 REDEEMED = 1  # a token's status on the chain (SPEC 8.3)
 MAX_REASON = 80  # characters
+DISPUTE_WON = "dispute_won"  # the reason of a refund that `give_back_rest` makes
 _ADDS, _TAKES = ("sale", "reinstated"), ("refund", "charge_back", "loss")  # kinds, to what is left of a payment
 
 
@@ -168,18 +169,47 @@ def _give_back(connection: Connection, order: Row[Any], decided: Returned, wish:
     void_tickets(connection, order, decided, "refunded", now)
     tell_money_back(connection, "refund", order.id, refund_id)
     if payment is not None and sends:
-        entry = ledger.refund(refund_id, decided.amount_minor, order.currency, order.id, payment.id)
-        connection.execute(insert(LedgerEntry), ledger_rows([entry], order.event_id, now))
-        payload = {
-            "payment_id": str(payment.id),
-            "order_id": str(order.id),
-            "refund_id": str(refund_id),
-            "amount_minor": decided.amount_minor,
-            "why": wish.reason[:MAX_REASON],
-        }
-        row = {"topic": REFUND, "key": f"refund:{refund_id}", "payload": payload, "state": "waiting", "attempts": 0}
-        connection.execute(insert(Outbox).values(**row, due_ms=now, created_ms=now))
+        _owe(connection, order, payment.id, refund_id, decided.amount_minor, wish.reason[:MAX_REASON], now)
     return refund_id
+
+
+def _owe(
+    connection: Connection, order: Row[Any], payment_id: UUID, refund_id: UUID, amount: int, why: str, now: int
+) -> None:
+    """Book the money of a refund, and have it sent."""
+    entry = ledger.refund(refund_id, amount, order.currency, order.id, payment_id)
+    connection.execute(insert(LedgerEntry), ledger_rows([entry], order.event_id, now))
+    payload = {
+        "payment_id": str(payment_id),
+        "order_id": str(order.id),
+        "refund_id": str(refund_id),
+        "amount_minor": amount,
+        "why": why,
+    }
+    row = {"topic": REFUND, "key": f"refund:{refund_id}", "payload": payload, "state": "waiting", "attempts": 0}
+    connection.execute(insert(Outbox).values(**row, due_ms=now, created_ms=now))
+
+
+def give_back_rest(connection: Connection, payment: Row[Any]) -> None:
+    """Of tickets given back while a bank had some of their money: what it returned to us is the buyer's."""
+    made = select(Refund.tickets, Refund.amount_minor, Refund.kept_minor).where(Refund.payment_id == payment.id)
+    price = {one.position: one.price_minor for one in sold_tickets(connection, payment.order_id)}
+    short = sum(
+        sum(price[position] for position in one.tickets) - one.amount_minor - one.kept_minor
+        for one in connection.execute(made).all()
+    )
+    amount = min(short, left_of(connection, payment))
+    if amount <= 0:
+        return
+    order = connection.execute(select(Order).where(Order.id == payment.order_id)).one()
+    now = now_ms(connection)
+    refund_id = new_id(now)
+    row = {"id": refund_id, "order_id": order.id, "payment_id": payment.id, "asked_by": "organiser", "tickets": []}
+    money = {"amount_minor": amount, "kept_minor": 0, "currency": order.currency}
+    times = {"created_ms": now, "changed_ms": now}
+    connection.execute(insert(Refund).values(**row, **money, **times, reason=DISPUTE_WON, state="sending"))
+    tell_money_back(connection, "refund", order.id, refund_id)
+    _owe(connection, order, payment.id, refund_id, amount, DISPUTE_WON, now)
 
 
 def void_tickets(connection: Connection, order: Row[Any], decided: Returned, state: str, now: int) -> None:

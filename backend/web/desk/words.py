@@ -69,4 +69,5 @@ REASON_WORDS: dict[str, Callable[[], str]] = {
     "goodwill": lambda: _("goodwill"),
     "other": lambda: _("other"),
     "event_cancelled": lambda: _("the event was cancelled"),
+    "dispute_won": lambda: _("the bank returned what the buyer had disputed"),
 }

@@ -205,6 +205,13 @@ def test_what_a_bank_gave_the_buyer_back_is_not_given_back_again(
     adds_up(services, WHOLE - 6000)
     run_due(services.engine, services.payments)
     adds_up(services, 0)
+    for _twice in range(2):
+        book(desk, order, amount="60.00", became="won")
+    adds_up(services, 6000)
+    run_due(services.engine, services.payments)
+    adds_up(services, 0)
+    assert sum(amount for kind, amount in entries(services, order) if kind == "paid_back") == WHOLE, "the buyer's money"
+    assert "60.00" in desk.get(f"/desk/orders/{order['order_id']}", headers=HTML).text
 
 
 def test_what_a_bank_gave_back_to_us_goes_back_as_any_other_money(
