@@ -20,6 +20,7 @@ from backend.errors import Refusal, Refused, refuse
 from backend.i18n import gettext as _
 from backend.sales.answers import rfc3339
 from backend.sales.changing import Changeable, change_event, changeable_now
+from backend.sales.till.reading import lock_event
 
 MAX_TEXT = 200  # characters of a name or a venue, as in the event file
 SELF_SERVICE, UNTIL, KEEP = "refunds-self_service", "refunds-until", "refunds-keep_percent"
@@ -54,6 +55,7 @@ def edit_event(engine: Engine, secret: bytes, actor: str, slug: str, form: Mappi
     """
     event_id = event_id_of(engine, slug)
     with engine.begin() as connection:
+        lock_event(connection, event_id)  # before anything is read: what the form leaves out stays as it is then
         zone = connection.execute(select(Event.time_zone).where(Event.id == event_id)).scalar_one()
         before = changeable_now(connection, event_id)
         wanted = Changeable(

@@ -72,6 +72,7 @@ def change_event(
 
 def load_again(connection: Connection, event_id: UUID, plan: EventPlan, file_hash: bytes) -> dict[str, list[Any]]:
     """Change the event as its file says; refuses (`event_exists`) a file that says more than may change, naming it."""
+    lock_event(connection, event_id)
     differing = _differing(connection, event_id, plan)
     if differing is not None:
         sentence = _(

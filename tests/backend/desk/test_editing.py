@@ -168,6 +168,20 @@ def test_the_form_as_it_was_given_out_changes_nothing_not_even_seconds(engine: E
     assert terms(engine, event_id) == before
 
 
+def test_a_name_that_is_changed_at_the_same_moment_takes_back_no_change_of_the_rules(
+    engine: Engine, event_id: UUID
+) -> None:
+    form = {"name": "Gig", "venue": "Elsewhere", "hold_minutes": "10", "max_per_order": "8"}
+    with ThreadPoolExecutor(1) as other:
+        with engine.begin() as connection:
+            lock_event(connection, event_id)
+            connection.execute(update(Event).values(refund_keep_bps=0))
+            waiting = other.submit(edit_event, engine, SECRET, "anna", "gig", form)
+            wait([waiting], timeout=1)
+        waiting.result()
+    assert terms(engine, event_id)[1] == 0
+
+
 def test_a_sale_at_the_same_moment_comes_before_the_change_and_forbids_it(engine: Engine, event_id: UUID) -> None:
     """Somebody is buying, knowing the rules: the change waits for the till, and sees them."""
     before = terms(engine, event_id)
