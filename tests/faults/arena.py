@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -316,7 +316,13 @@ class Arena:
         """The seconds that were promised for after the fault, just before it ends; 0: a few, none: nothing was."""
         began = time.monotonic()
         reader = Reader(self.incidents)
-        begin()
+        try:
+            begin()
+        except BaseException:
+            reader.stop()
+            with suppress(Exception):
+                end()  # the next row shall not find what this one broke by half
+            raise
         try:
             if quantity:
                 self.sell(quantity, codes=codes)

@@ -52,7 +52,7 @@ def test_stopped_in_a_write(arena: Arena, seen: Seen) -> None:
         arena.sell(1, codes=False)
         wait_until(lambda: processes.stands(armed.pid), "the worker to stand in the middle of its write", START_SECONDS)
         stopped.append(time.monotonic())
-        assert holds.held(arena.engine, arena.bank), "others wait for what it holds"
+        wait_until(lambda: holds.held(arena.engine, arena.bank), "others to wait for what it holds", START_SECONDS)
 
     def meanwhile() -> None:
         if arena.pair is None:

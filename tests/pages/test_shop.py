@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from backend.db.clock import now_ms
+from backend.ops.incident_store import close, post
 from tests.pages.shop_page import Shop, choose, expect_title, guest, order_of, pay, see
 
 FIRST_PAGE_BYTES = 100_000  # issue 3
@@ -136,6 +138,19 @@ def test_a_form_from_another_site_is_refused(shop: Shop, page: Page) -> None:
     answer = page.request.post(event, form={"quantity-floor": "1"}, headers={"Accept": "text/html"})
     assert answer.status == 400
     assert "send it once more" in answer.text()
+
+
+def test_a_page_that_lies_open_tells_what_broke_meanwhile(shop: Shop, page: Page) -> None:
+    """And that it is over; nobody has to load it again."""
+    page.goto(shop.put_on_sale("lies-open"))
+    banner = page.locator(".banner")
+    with shop.engine.begin() as connection:
+        texts = ("Cards of one bank fail.", None)
+        incident, _note = post(connection, "posted", "sales", "down", texts, now_ms(connection))
+    expect(banner).to_contain_text("Cards of one bank fail.")
+    with shop.engine.begin() as connection:
+        close(connection, incident, now_ms(connection))
+    expect(banner).not_to_contain_text("Cards of one bank fail.")
 
 
 def test_waiting_for_the_chain_is_said_in_the_order_the_banner_and_the_status(shop: Shop, page: Page) -> None:

@@ -63,6 +63,7 @@ class GatePage {
     listenForScanner((text) => this.onScanner(text));
     setInterval(() => this.showStatus(), TICK_MS);
     setInterval(() => this.sync(), SYNC_MS);
+    this.banner.keepUp();
     addEventListener("online", () => this.sync());
     document.addEventListener("visibilitychange", () => this.onVisible());
     if (this.isSetUp) await this.getReady();
@@ -216,7 +217,6 @@ class GatePage {
   }
 
   async syncOnce() {
-    this.banner.refresh();
     const { problem, serverTime } = await syncOnce(this.journal, this.trust, clock);
     this.problem = problem;
     if (problem === "unreachable") this.banner.show(null);

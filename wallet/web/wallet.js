@@ -43,6 +43,7 @@ class WalletPage {
     await this.reload();
     keepOffline("/wallet-worker.js", "/wallet");
     this.cannot = await whyNoKeys();
+    this.banner.keepUp();
     await this.refresh();
     addEventListener("online", () => this.refresh());
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
@@ -72,7 +73,6 @@ class WalletPage {
     if (this.isBusy || document.hidden) return;
     this.isBusy = true;
     this.problem = null;
-    this.banner.refresh();
     await this.takeOver();
     for (const order of await this.vault.orders()) await this.refreshOne(order);
     await this.reload();

@@ -27,6 +27,7 @@ _COOKIE_DOMAIN = b"truestub/page-cookies/1\0"
 
 bp = APIBlueprint("pages", __name__, template_folder="../templates", enable_openapi=False)
 bp.add_url_rule("/language/<language>", view_func=switch)
+bp.add_url_rule("/banner", view_func=status.banner)
 bp.add_url_rule("/status/subscribe", view_func=ask_by_form, methods=["POST"])
 for views in (shop, waiting, waiting_list, my_orders, order, giving_back, giving_away, live):
     views.register(bp)

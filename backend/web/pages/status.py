@@ -34,6 +34,11 @@ def waiting() -> str | None:
     return known.sentence
 
 
+def banner() -> str:
+    """The banner alone, for a page that lies open (static/js/banner_here.js)."""
+    return render_template("banner.html")
+
+
 def status_page(
     now: dict[str, Any], history: list[dict[str, Any]], typed: str = "", wrong: str | None = None
 ) -> Response:

@@ -75,6 +75,7 @@ DOORS = {
     "POST /api/v1/tickets/<uuid:ticket_id>/moves": Door.SIGNER,  # by the holder's signature (sales/test_moving.py)
     "GET /api/v1/waiting-list/<uuid:waiter_id>": Door.PLACE,
     "DELETE /api/v1/waiting-list/<uuid:waiter_id>": Door.PLACE,
+    "GET /banner": Door.OPEN,
     "GET /events/<slug>": Door.OWN,
     "POST /events/<slug>": Door.OWN,
     "GET /events/<slug>/seats": Door.OPEN,

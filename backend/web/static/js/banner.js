@@ -7,12 +7,19 @@ import { fill, h } from "./dom.js";
 import { _, language } from "./messages.js";
 
 const ANSWER_MS = 5_000;
-const REMEMBER_MS = 15_000; // a page that asks the server often asks this now and then
+const REMEMBER_MS = 5_000; // a page that asks the server often asks this now and then
+const LOOK_MS = 7_000; // the server's word is at most 3 s old
 
 export class Banner {
   constructor(element) {
     Object.assign(this, { element, sentence: null, askedAt: -Infinity });
     element.setAttribute("aria-label", _("What waits"));
+  }
+
+  /** Asks now, and again and again while somebody looks at the page. */
+  keepUp() {
+    this.refresh();
+    setInterval(() => document.hidden || this.refresh(), LOOK_MS);
   }
 
   /** Asks the server, unless it was asked just now. */
