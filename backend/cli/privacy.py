@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import typer
 from sqlalchemy import Engine
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 from backend.desk.audit import COMMAND_LINE, note
 from backend.i18n import gettext as _
 from backend.i18n import ngettext
+from backend.privacy import erased
 from backend.privacy.contacts import MAX_MAIL_CHARACTERS
 from backend.privacy.rights import erase_due, erase_person, export_person
 from backend.sales.installation import installation_secret
@@ -35,8 +37,9 @@ def export() -> None:
 def erase() -> None:
     """Forget somebody for good. Tickets and accounts stay, without a name. The address is read from standard input."""
     mail = _mail()
+    folder = settings_from(os.environ).data_dir
     with _platform() as (engine, secret):
-        count = erase_person(engine, secret, COMMAND_LINE, mail)
+        count = erase_person(engine, secret, COMMAND_LINE, mail, partial(erased.record, folder))
     typer.echo(ngettext("%d value can't be read any more.", "%d values can't be read any more.", count) % count)
 
 

@@ -55,6 +55,8 @@ def _lines(done: Reconciled) -> list[str]:
         _("%d tickets got their numbers back from the chain") % found.numbered,
         _("%d tickets sold after the backup brought back from the chain") % found.made,
     ]
+    if done.forgotten:
+        lines.append(_("%d people who were erased after the backup are forgotten again") % done.forgotten)
     if found.revoked:
         lines.append(_("%d tickets given back after the backup are void again") % found.revoked)
     if found.seated:

@@ -3,7 +3,8 @@
 `make_backup` writes one sealed file (see `sealed_file`) with a checksum beside it, and keeps the newest few. The file
 holds a tar: `manifest.json`, the database (`database.sqlite`, an online copy, or `database.dump` of pg_dump) and
 `keys/`. It is complete and on disk when the call returns. What is in clear is in the data folder only (`scratch`). The
-folder of backups sees sealed files alone; a crash leaves at most one there, which the next run writes over.
+folder of backups sees sealed files alone, and random ids of people who were erased; a crash leaves at most one file
+there, which the next run writes over.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ from backend.killpoints import reach
 from backend.ops.postgres_tools import run_tool
 from backend.ops.scratch import scratch_folder
 from backend.ops.sealed_file import CHUNK_BYTES, SealedWriter, unseal
+from backend.privacy import erased
 from backend.settings import Settings
 
 KEEP = 14  # backups kept; the oldest beyond that are removed
@@ -71,6 +73,7 @@ def make_backup(settings: Settings, folder: Path, public_key: PublicKey, now: fl
             unfinished.unlink(missing_ok=True)
         reach("backup.named")
         sync_folder(folder)
+        erased.bring(settings.data_dir, folder)
         _rotate(folder, keep)
     return Made(file, file.stat().st_size, digest)
 

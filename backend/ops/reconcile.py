@@ -27,6 +27,7 @@ from backend.ops.check import check_rows
 from backend.ops.recovered import Recovered, recover
 from backend.ops.restore import mark, note, unmark
 from backend.ops.unknown_events import unknown_events
+from backend.privacy.erased import erase_again
 from backend.sales.charge_backs import Found, book_disputes
 from backend.sales.payments.chain import NAME as CHAIN
 from backend.sales.payments.chain_watch import watch_to_final
@@ -47,6 +48,7 @@ LEASE_SECONDS = 60  # prolonged with every round of blocks
 class Reconciled:
     """What was found and done. Sales are open if `opened` is not none; else the rest says why not."""
 
+    forgotten: int = 0  # people who had been erased after the backup
     settled: int = 0
     open_payments: int = 0  # whose provider has not said what became of them
     unknown: tuple[UUID, ...] = ()  # payments that took money and that the database does not know
@@ -79,7 +81,7 @@ def reconcile_all(
             _require_no_chain(engine)
         if services.chain is not None:
             watch_to_final(engine, services.tills, services.chain)
-        done = Reconciled(settled=_settle(services, since))
+        done = Reconciled(forgotten=erase_again(engine, settings.data_dir), settled=_settle(services, since))
         done = replace(done, open_payments=_open(engine))
         disputed = [one for provider in services.payments.values() for one in _disputed(provider, since)]
         lost = {one.payment_id for one in disputed if not one.dispute.reinstated}

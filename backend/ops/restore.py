@@ -21,6 +21,7 @@ from backend.errors import refuse
 from backend.i18n import gettext as _
 from backend.ops.backup import require_empty, restore_database, unpack_backup
 from backend.ops.scratch import scratch_folder
+from backend.privacy import erased
 from backend.settings import Settings
 
 # What `mark` does, for the one transaction in which psql restores: on sale and unmarked, it is never seen by anyone.
@@ -47,6 +48,7 @@ def restore(settings: Settings, file: Path, key: PrivateKey) -> dict[str, Any]:
         if manifest["engine"] != make_url(settings.database_url).get_backend_name():
             sentence = _("This is a backup of %s: set TRUESTUB_DATABASE_URL to an address of that kind.")
             raise refuse("other_engine", sentence % manifest["engine"])
+        erased.bring(file.parent, settings.data_dir)
         keys = unpacked / "keys"
         if settings.keys_dir.exists() and any(settings.keys_dir.iterdir()):
             if not _same(keys, settings.keys_dir):

@@ -4,6 +4,7 @@ Orders, tickets and money stay, as the law on accounts wants it; nothing in them
 it was done, never for whom.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -98,8 +99,13 @@ def export_person(engine: Engine, secret: bytes, mail: str) -> dict[str, Any]:
     }
 
 
-def erase_person(engine: Engine, secret: bytes, actor: str, mail: str) -> int:
-    """Forget the person of this address; how many values are gone. Refuses `unknown_person`."""
+def erase_person(
+    engine: Engine, secret: bytes, actor: str, mail: str, record: Callable[[UUID], None] = lambda _person: None
+) -> int:
+    """Forget the person of this address; how many values are gone. Refuses `unknown_person`.
+
+    `record`: puts the person on record outside the database, before anything is gone.
+    """
     with engine.begin() as connection:
         _wipe_pages(connection)
         query = select(Person.id).where(Person.mail_index == mail_index(secret, mail))
@@ -107,11 +113,27 @@ def erase_person(engine: Engine, secret: bytes, actor: str, mail: str) -> int:
         counted = orders_marked(connection, secret, mail)
         if person_id is None and not counted:
             raise _unknown()
+        if person_id is not None:
+            record(person_id)
         connection.execute(delete(BuyerMark).where(BuyerMark.order_id.in_(counted)))
         count = len(counted) + (_forget(connection, [person_id]) if person_id is not None else 0)
         audit.append(connection, secret, actor, "privacy_erase", "person", values=count)
     _sweep_out(engine)
     return count
+
+
+def forget_again(engine: Engine, people: Sequence[UUID]) -> int:
+    """Forget those of these people who are there; how many."""
+    with engine.begin() as connection:
+        _wipe_pages(connection)
+        there: list[UUID] = []
+        for start in range(0, len(people), AT_ONCE):
+            there += connection.scalars(select(Person.id).where(Person.id.in_(people[start : start + AT_ONCE])))
+        for start in range(0, len(there), AT_ONCE):
+            _forget(connection, there[start : start + AT_ONCE])
+    if there:
+        _sweep_out(engine)
+    return len(there)
 
 
 def erase_due(engine: Engine, secret: bytes) -> int:

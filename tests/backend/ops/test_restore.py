@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,6 +41,9 @@ from backend.ops.drill import Drilled, drill, newest_backup
 from backend.ops.postgres_tools import SCRATCH_DATABASE
 from backend.ops.reconcile import reconcile_all
 from backend.ops.restore import restore
+from backend.privacy import erased
+from backend.privacy.contacts import Contact, keep_contact
+from backend.privacy.rights import erase_person, export_person
 from backend.sales.charge_backs import take_charge_back
 from backend.sales.installation import ensure_platform
 from backend.sales.moving import Wish as Gift
@@ -251,6 +255,31 @@ def test_money_taken_after_the_backup_keeps_sales_closed_until_it_is_given_back(
     assert restored.bank.balance() == {"EUR": 2 * 4950}
     with pytest.raises(Refused, match="not_restored"):
         reconcile_all(restored, [], "one")
+
+
+def test_a_person_erased_after_the_backup_is_forgotten_again_on_another_host(site: Site) -> None:
+    """Nobody who was forgotten comes back with an old backup; whoever was not erased stays."""
+    engine, secret, settings = site.services.engine, site.services.secret, site.services.settings
+    for name in ("ann", "bob", "cem"):
+        site.sell(1)
+        with engine.begin() as connection:
+            newest = connection.scalar(select(Order.id).order_by(Order.id.desc()).limit(1))
+            assert newest is not None
+            keep_contact(connection, secret, newest, Contact(f"{name}@example.org", name), keep_days=1)
+    made = site.backup()
+    for name in ("ann", "bob"):
+        erase_person(engine, secret, "test", f"{name}@example.org", partial(erased.record, settings.data_dir))
+    with (settings.data_dir / erased.FILE).open("ab") as record:
+        record.write(b"0123")  # what a crash left of a line
+    site.backup(later_seconds=5)  # the newer one is lost, what lies beside it is not
+    restored = site.lose_and_restore(made)
+    assert export_person(restored.engine, restored.secret, "ann@example.org"), "the old backup still has them"
+    done = reconcile_all(restored, [], "one")
+    assert (done.forgotten, done.opened) == (2, 1)
+    for name in ("ann", "bob"):
+        with pytest.raises(Refused, match="unknown_person"):
+            export_person(restored.engine, restored.secret, f"{name}@example.org")
+    assert export_person(restored.engine, restored.secret, "cem@example.org")
 
 
 @pytest.mark.parametrize(("count", "state"), [(1, "paid"), (2, "refunded")], ids=["one of two", "both"])
