@@ -4,13 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
+from sqlalchemy import insert, select
 
+from backend.db.clock import now_ms
+from backend.db.tables.credentials import GateRecord
+from backend.db.tables.events import Event
 from backend.sales.calling_off import give_back_cancelled
 from tests.pages.desk_page import PASSWORD, House, create_event, open_house, see, sign_in, visitor
 from tests.pages.looks import violations
 from tests.pages.phones import Watched
 
 MAIL = "buyer@planted.example"
+PICTURE = "canvas => canvas.toDataURL()"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +38,16 @@ def buy(browser: Browser, house: House, slug: str) -> None:
         see(page, "shop-leave-an-address")
         page.locator("form[action$='/pay'] button").click()
         expect(page.locator("h1")).to_have_text("Paid. Your tickets are being made")
+
+
+def let_one_in(house: House) -> None:
+    """A gate's record of an admission, as it is collected."""
+    with house.engine.begin() as connection:
+        event = connection.scalar(select(Event.id).where(Event.slug == "river-night"))
+        now = now_ms(connection)
+        record = {"log_id": b"1" * 16, "number": 0, "gate_number": 1, "admits": True, "at_s": now // 1000}
+        about = {"event_id": event, "token_id": 65_536, "payload": b"", "received_ms": now}
+        connection.execute(insert(GateRecord).values(record | about))
 
 
 def test_an_organiser_creates_an_event_sells_refunds_and_cancels(house: House, browser: Browser) -> None:
@@ -96,6 +111,15 @@ def test_an_organiser_creates_an_event_sells_refunds_and_cancels(house: House, b
         assert text.count("\n") == 5
         assert "Wen Li" in text
 
+        # sold and let in while somebody looks
+        page.goto(f"{house.url}/desk/events/river-night/figures")
+        before = page.locator(".chart canvas").first.evaluate(PICTURE)
+        buy(browser, house, "river-night")
+        let_one_in(house)
+        expect(page.locator(".figures dd").first).to_have_text("5")
+        expect(page.locator(".chart canvas")).to_have_count(2)  # of sales and of entry
+        assert page.locator(".chart canvas").first.evaluate(PICTURE) != before
+
         # the other pages, and all of them in Chinese
         event = "events/river-night"
         others = {"events": "", "orders": "orders", "refunds": "refunds"}
@@ -126,7 +150,7 @@ def test_an_organiser_creates_an_event_sells_refunds_and_cancels(house: House, b
         page.locator("#slug").fill("river-night")
         page.get_by_role("button", name="Cancel the event for everybody").click()
         expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
-        assert give_back_cancelled(house.engine) == 2  # what the worker does
+        assert give_back_cancelled(house.engine) == 3  # what the worker does
         page.goto(order)
         expect(page.get_by_text("Refunded", exact=True).first).to_be_visible()
         page.goto(f"{house.url}/desk/audit")
