@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, insert, select, update
 
 from backend.chain.apply import apply_logs
+from backend.chain.cancelled import pause_cancelled
 from backend.chain.fetch import Known, Run, fetch_run
 from backend.chain.jobs import put_off
 from backend.chain.leases import HeldLease, require_held
@@ -124,8 +125,10 @@ def write_run(connection: Connection, chain: int, run: Run, head: int, finality:
     )
     _store_logs(connection, chain, run.logs)
     _store_transactions(connection, chain, run)
-    for event_id, logs in _by_event(connection, chain, run.logs).items():
+    by_event = _by_event(connection, chain, run.logs)
+    for event_id, logs in by_event.items():
         apply_logs(connection, event_id, logs)
+    pause_cancelled(connection, by_event)
     _settle_jobs(connection, chain, run, now)
     last = run.blocks[-1]
     final = max(0, min(last.number, head - finality))

@@ -83,6 +83,7 @@ def topic(signature: str) -> bytes:
 TRANSFER = topic("Transfer(address,address,uint256)")
 BATCH_MINTED = topic("BatchMinted(uint256,uint256,uint256,address,bytes32)")
 BATCH_ALREADY_MINTED = topic("BatchAlreadyMinted(uint256,bytes32)")
+EVENT_CANCELLED = topic("EventCancelled()")
 EVENT_CREATED = topic("EventCreated(bytes32,address,address)")
 TICKETS_REDEEMED = topic("TicketsRedeemed(uint256[],uint256[])")
 REDEEM_OVERLAP = topic("RedeemOverlap(uint256,uint256)")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, func, select, update
 
+from backend.chain.cancelled import is_cancelled
 from backend.db.engine import read
 from backend.db.tables.events import Event, Stock, TicketClass
 from backend.db.tables.restores import require_reconciled
@@ -58,15 +59,25 @@ def desk_event(engine: Engine, slug: str) -> dict[str, Any]:
         ]
         for one, bounds in zip(classes, bounds_of(connection, event.id), strict=True):
             one["bounds"] = bounds
-    return {**_head(event), "hold_minutes": event.hold_seconds // 60, "classes": classes}
+        told = is_cancelled(connection, event.id)
+    head = {**_head(event), "cancelled_on_chain": told}
+    return {**head, "hold_minutes": event.hold_seconds // 60, "classes": classes}
 
 
 def set_sales(engine: Engine, secret: bytes, actor: str, slug: str, *, paused: bool) -> bool:
-    """Pause or resume the sale; whether that was a change. Refuses (`not_reconciled`) to resume after a restore."""
+    """Pause or resume the sale; whether that was a change.
+
+    Refuses to resume after a restore (`not_reconciled`) and
+    what was cancelled on the chain (`event_cancelled`).
+    """
     before, after = ("on_sale", "paused") if paused else ("paused", "on_sale")
     with engine.begin() as connection:
         if not paused:
             require_reconciled(connection)
+            mine = connection.scalar(select(Event.id).where(Event.slug == slug))
+            if mine is not None and is_cancelled(connection, mine):
+                sentence = _("The event was cancelled on the chain: cancel it here as well, it can't be sold any more")
+                raise refuse("event_cancelled", sentence)
         changing = update(Event).where(Event.slug == slug, Event.state == before)
         if connection.execute(changing.values(state=after)).rowcount != 1:
             return False

@@ -9,6 +9,7 @@ from nacl.public import PrivateKey
 from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import make_url
 
+from backend.chain.cancelled import is_cancelled
 from backend.credentials.private_files import sync_folder
 from backend.db.clock import now_ms
 from backend.db.engine import make_engine
@@ -102,9 +103,9 @@ def note(connection: Connection) -> None:
 
 
 def unmark(connection: Connection) -> int:
-    """Sales may open: the events that were on sale are again; how many."""
+    """Sales may open: the events that were on sale are again, but for those cancelled on the chain; how many."""
     found = waiting(connection) or {"events": []}
-    events = [UUID(one) for one in found["events"]]
+    events = [event for one in found["events"] if not is_cancelled(connection, event := UUID(one))]
     opened = update(Event).where(Event.id.in_(events), Event.state == "paused").values(state="on_sale")
     count = connection.execute(opened).rowcount
     connection.execute(update(Platform).values(restored=None))

@@ -8,6 +8,7 @@ from backend.chain.indexer import LOGGED
 from backend.chain.logs import (
     BATCH_ALREADY_MINTED,
     BATCH_MINTED,
+    EVENT_CANCELLED,
     EVENT_CREATED,
     REDEEM_OVERLAP,
     TICKETS_REDEEMED,
@@ -26,6 +27,7 @@ HANDLED = {
     BATCH_MINTED,
     BATCH_ALREADY_MINTED,
     EVENT_CREATED,
+    EVENT_CANCELLED,
     *(topic(f"Ticket{word}(uint256)") for word in ("Suspended", "Reinstated", "Revoked")),
 }
 # What is stored raw, with the transaction that left it, and changes no token.
@@ -44,7 +46,6 @@ KEPT = {
     "TimesChanged": "likewise",
     "PolicyChanged": "likewise",
     "StopsChanged": "likewise",
-    "EventCancelled": "likewise",
     "DetailsChanged": "likewise",
     "RolesChanged": "who may do what is asked of the chain by doctor",
     "AdminProposed": "likewise",

@@ -18,8 +18,9 @@ from sqlalchemy.engine import make_url
 from backend.app import create_app
 from backend.chain import leases
 from backend.chain.batcher import close_batches
+from backend.chain.calldata import selector
 from backend.chain.jobs import enqueue_create_event
-from backend.chain.keys import ensure_chain_keys
+from backend.chain.keys import DEVELOPMENT_KEYS, RelayerKey, ensure_chain_keys
 from backend.chain.worker import ChainWorker
 from backend.cli.web import require_current_schema
 from backend.credentials.limits import CREDENTIAL_WINDOW_SECONDS, MAX_CREDENTIALS_PER_TICKET
@@ -536,6 +537,26 @@ def test_a_ticket_given_away_after_the_backup_is_not_made_twice(
         known = connection.execute(select(Ticket).where(Ticket.id == ticket.id)).one()
         assert known.token_id == ticket.token_id
         assert effective_owner(connection, known) == Owner(to, 1)
+
+
+def test_what_was_cancelled_on_the_chain_after_the_backup_is_not_sold_again(
+    site: Site,
+    anvil: ChainNode,  # noqa: F811 - the fixture
+) -> None:
+    with site.services.engine.begin() as connection:
+        event_id = connection.execute(select(Event.id)).scalar_one()
+        enqueue_create_event(connection, event_id)
+    site.sell(1, owner=OWNERS[0])
+    mint(site.services, anvil)
+    made = site.backup()
+    contract = "0x" + contract_of(site.services, event_id).hex()
+    admin = "0x" + RelayerKey(DEVELOPMENT_KEYS["admin"]).address.hex()
+    anvil.call("eth_sendTransaction", {"from": admin, "to": contract, "data": "0x" + selector("cancelEvent()").hex()})
+    anvil.mine(3)
+    restored = site.lose_and_restore(made, TRUESTUB_NODE_URLS=anvil.url)
+    done = reconcile_all(restored, [anvil.node], "one")
+    assert (done.problems, done.opened) == ((), 0)
+    assert state_of(restored) == "paused"
 
 
 def contract_of(services: Services, event_id: UUID) -> bytes:
