@@ -65,13 +65,16 @@ def job_id(connection: Connection, key: str) -> int | None:
     return None if found is None else int(found)
 
 
-def put_off(connection: Connection, job: int, reason: str) -> None:
-    """A try came to nothing: the job is queued again, and due later each time, so that it blocks nobody."""
+def put_off(connection: Connection, job: int, reason: str, said: str | None = None) -> None:
+    """A try came to nothing: the job is queued again, and due later each time, so that it blocks nobody.
+
+    `said`: what the log says of this reason; it is a sentence and holds no secret.
+    """
     before = connection.execute(select(ChainJob.kind, ChainJob.tries, ChainJob.error).where(ChainJob.id == job)).one()
     tries = before.tries + 1
     if before.error != reason:  # once for each reason, not at every try
         # A code can't hold a secret; a node's own words might.
-        why = reason if reason.isidentifier() else "the node's own words are stored with it"
+        why = said or (reason if reason.isidentifier() else "the node's own words are stored with it")
         _log.warning("job %d (%s) came to nothing and is tried again later: %s", job, before.kind, why)
     now = now_ms(connection)
     pause = min(FIRST_PAUSE_MS * 2 ** min(tries - 1, 20), LONGEST_PAUSE_MS)

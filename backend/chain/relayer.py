@@ -127,7 +127,13 @@ class Relayer:
             require_held(connection, held)
             for job, reason in failing:
                 if repair(connection, job, reason):
-                    put_off(connection, job.id, reason)  # simulated again before it is signed, mended or not
+                    said = self._said(connection, account, job) if reason == "missing_role" else None
+                    put_off(connection, job.id, reason, said)  # simulated again before it is signed, mended or not
+
+    def _said(self, connection: Connection, account: Account, job: Row[Any]) -> str:
+        contract = (target_of(connection, self._chain, job) or b"").hex()
+        here = f"account 0x{account.address.hex()} has no role for it in contract 0x{contract}"
+        return f"{here}; have the admin grant it, and it goes on by itself"
 
     def _failing(self, account: Account, jobs: Sequence[Row[Any]]) -> list[tuple[Row[Any], str]]:
         if not jobs:

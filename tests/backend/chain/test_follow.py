@@ -10,6 +10,7 @@ from backend.chain import indexer, rewind
 from backend.chain import verify as verify_module
 from backend.chain.abi import call
 from backend.chain.batcher import close_batches
+from backend.chain.deploy import ISSUER as MINTS
 from backend.chain.diagnosis import Kind
 from backend.chain.follow import GONE_SECONDS, STUCK_SECONDS, Follower, current_chain
 from backend.chain.jobs import NewJob, enqueue
@@ -21,10 +22,20 @@ from backend.chain.verify import Verified, verify
 from backend.cli.chain import app
 from backend.db.tables.chain import Chain, ChainAttempt, ChainContract, ChainJob, ChainNonce, Token
 from backend.db.tables.chain import Diagnosis as DiagnosisRow
+from backend.db.tables.events import Event
 from backend.db.tables.orders import Ticket
 from tests.support.bad_proxy import BadProxy
 from tests.support.chain_node import ChainNode
-from tests.support.chain_platform import FINALITY, ISSUER, ChainPlatform, completion, deploy_anew, final, start_platform
+from tests.support.chain_platform import (
+    ADMIN,
+    FINALITY,
+    ISSUER,
+    ChainPlatform,
+    completion,
+    deploy_anew,
+    final,
+    start_platform,
+)
 from tests.support.installation import wait_until
 
 
@@ -265,6 +276,27 @@ def test_a_job_that_would_revert_waits_and_blocks_nobody(
     assert job.tries >= 1
     assert job.error
     assert f"job {job.id} (mint) came to nothing" in caplog.text
+
+
+def test_a_relayer_without_its_role_is_named_in_the_log_with_the_contract_and_sales_stay_open(
+    platform: ChainPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    with platform.engine.connect() as connection:
+        contract = connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one()
+    platform.send(ADMIN, call("EventTickets", "revokeRoles", ISSUER.address, MINTS))
+    platform.sell(2)
+    platform.until(lambda: "missing_role" in _errors(platform.engine), "the refusal")
+    with platform.engine.begin() as connection:
+        connection.execute(update(ChainJob).values(due_ms=0))
+    platform.round()
+    sentence = f"account 0x{ISSUER.address.hex()} has no role for it in contract 0x{contract.hex()}"
+    assert caplog.text.count(sentence) == 1, "once, not at every try"
+    with platform.engine.connect() as connection:
+        assert set(connection.scalars(select(Event.state))) == {"on_sale"}
+    platform.send(ADMIN, call("EventTickets", "grantRoles", ISSUER.address, MINTS))
+    with platform.engine.begin() as connection:
+        connection.execute(update(ChainJob).values(due_ms=0))
+    platform.until(lambda: platform.minted() == 2, "two tokens")
 
 
 def test_a_paused_contract_delays_its_mints_until_it_is_resumed(platform: ChainPlatform) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from backend.chain import abi
 from backend.chain.deploy import ISSUER as MINTS
 from backend.chain.keys import ensure_chain_keys
 from backend.clock import system_clock
+from backend.db.tables.chain import ChainContract
 from backend.ops.doctor import examine_installation
 from backend.settings import settings_from
 from tests.support.chain_node import ChainNode
@@ -46,3 +47,14 @@ def test_a_missing_role_or_empty_account_is_said_before_a_job_is_refused(
     anvil.call("anvil_setBalance", "0x" + ISSUER.address.hex(), "0x1")
     (said,) = bad()
     assert "no funds" in said
+    anvil.call("anvil_setBalance", "0x" + ISSUER.address.hex(), hex(10**21))
+    assert bad() == []
+    with engine.connect() as connection:
+        address = (
+            "0x" + connection.scalars(select(ChainContract.address).where(ChainContract.kind == "event")).one().hex()
+        )
+    code = anvil.call("eth_getCode", address, "latest")
+    anvil.call("anvil_setCode", address, "0x")
+    assert any("the code at our contracts' addresses" in said for said in bad())
+    anvil.call("anvil_setCode", address, code)
+    assert bad() == []
