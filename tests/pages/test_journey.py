@@ -15,6 +15,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from credential.codes import FullCode
 from credential.digits import from_digits
+from tests.backend.web.test_privacy import spellings
 from tests.pages.camera import code_picture, film, from_screenshot
 from tests.pages.conftest import Phone
 from tests.pages.gate_page import await_verdict, record_verdicts, shown_verdicts
@@ -25,6 +26,7 @@ from tests.support.installation import Installation, wait_until
 EXAMPLE = Path("examples/concert.toml")
 SLUG = "summer-night"
 TICKETS = 2
+MAIL, NAME = "zorblatt@planted.example", "Quillfeather Zorblatt"
 SHOWN, AWAY = 3.0, 2.4  # seconds before the camera, and away from it for longer than `OUT_OF_VIEW_MS`; then again
 
 
@@ -55,6 +57,7 @@ def test_from_the_shop_to_the_gate_in_flight_mode(platform: Installation, a_phon
 
     for name in ("web", "signer", "work"):
         platform.kill(name)
+    _find_nobody_in_what_is_left(platform)
 
     first, second = _show_in_flight_mode(platform, a_phone)
     genuine = from_screenshot(first)
@@ -85,11 +88,24 @@ def _buy_and_put_into_the_wallet(platform: Installation, a_phone: Phone) -> None
     page.get_by_role("link", name="Summer Night").first.click()
     page.locator("#quantity-standing").select_option(str(TICKETS))
     page.get_by_role("button", name="Continue to payment").click()
+    page.get_by_text("Leave a mail address").click()
+    page.locator("#mail").fill(MAIL)
+    page.locator("#name").fill(NAME)
     page.get_by_role("button", name="Pay €99.00").click()
     page.locator("#to-wallet").click()  # once the tickets are ready
     expect(page.locator(".ticket[data-state=shown]")).to_have_count(TICKETS)
     _await_worker(page)
     context.close()
+
+
+def _find_nobody_in_what_is_left(platform: Installation) -> None:
+    """Neither in the logs of the real processes, nor in any file of the platform's."""
+    files = [*platform.folder.glob("*.log"), *(one for one in platform.folder.glob("platform/**/*") if one.is_file())]
+    assert {one.name for one in files} >= {"web.log", "signer.log", "work.log", "truestub.sqlite"}
+    for file in files:
+        data = file.read_bytes()
+        found = [word for word in (MAIL, *NAME.split()) for spelt in spellings(word) if spelt in data]
+        assert found == [], file
 
 
 def _show_in_flight_mode(platform: Installation, a_phone: Phone) -> tuple[bytes, bytes]:
